@@ -3,6 +3,7 @@ mod error;
 mod location;
 mod operation;
 mod presence;
+pub mod registry;
 mod state;
 pub use error::{Error, ErrorKind};
 pub use location::{MailLocation, Roots};

@@ -1,0 +1,236 @@
+//! One registry file: read whole, replaced whole.
+
+use std::fs::{self, File, Metadata, OpenOptions};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use super::Document;
+use super::format::{Header, Lines};
+use crate::error::{Error, ErrorKind, quoted};
+
+/// Largest registry that is read, in bytes: some 500,000 mountpoints.
+pub const SIZE_MAX: u64 = 64 << 20;
+
+/// Which version of which file was seen. Another one means that the registry is to be read again.
+///
+/// A file is only ever replaced, so another version has another inode or another change time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stamp {
+    /// There was no file.
+    Absent,
+    /// There was one.
+    File {
+        /// Device and inode number.
+        id: (u64, u64),
+        /// Size in bytes.
+        size: u64,
+        /// Modification time: seconds, nanoseconds.
+        modified: (i64, i64),
+        /// Change time, which nobody can set back: seconds, nanoseconds.
+        changed: (i64, i64),
+    },
+}
+
+impl Stamp {
+    /// The stamp of what is at `path` now, by one statx.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Io`] or [`ErrorKind::Permission`] when that cannot be told.
+    pub(super) fn of(path: &Path) -> Result<Self, Error> {
+        match fs::metadata(path) {
+            Ok(metadata) => Ok(Self::from_metadata(&metadata)),
+            Err(cause) if cause.kind() == io::ErrorKind::NotFound => absent(path).map(|()| Stamp::Absent),
+            Err(cause) => Err(Error::syscall("statx", path, cause)),
+        }
+    }
+
+    fn from_metadata(metadata: &Metadata) -> Self {
+        Stamp::File {
+            id: (metadata.dev(), metadata.ino()),
+            size: metadata.size(),
+            modified: (metadata.mtime(), metadata.mtime_nsec()),
+            changed: (metadata.ctime(), metadata.ctime_nsec()),
+        }
+    }
+}
+
+/// A registry file as it was at one instant.
+#[derive(Debug, Clone)]
+pub struct Snapshot {
+    path: PathBuf,
+    bytes: Vec<u8>,
+    stamp: Stamp,
+    header: Header,
+}
+
+impl Snapshot {
+    /// `None` when there is no such file. A symbolic link is followed; one that leads nowhere is an
+    /// error, since a registry was meant to be there.
+    ///
+    /// # Errors
+    /// [`ErrorKind::DamagedRegistry`] with file, line and `remedy` when it is not a registry: not a
+    /// regular file, too large, not text. [`ErrorKind::Permission`] and [`ErrorKind::Io`] when it
+    /// cannot be read.
+    pub(super) fn read(path: &Path, remedy: &str) -> Result<Option<Self>, Error> {
+        let damaged = |what: &str| {
+            Error::new(ErrorKind::DamagedRegistry, format!("registry {}: {what}; {remedy}", quoted(path)))
+        };
+        // Without O_NONBLOCK a FIFO in its place would block until somebody writes to it.
+        let file = match OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(path) {
+            Ok(file) => file,
+            Err(cause) if cause.kind() == io::ErrorKind::NotFound => return absent(path).map(|()| None),
+            Err(cause) => return Err(Error::syscall("open", path, cause)),
+        };
+        let metadata = file.metadata().map_err(|cause| Error::syscall("statx", path, cause))?;
+        if !metadata.is_file() {
+            return Err(damaged("not a regular file"));
+        }
+        let mut bytes = Vec::new();
+        if metadata.len() <= SIZE_MAX {
+            file.take(SIZE_MAX + 1)
+                .read_to_end(&mut bytes)
+                .map_err(|cause| Error::syscall("read", path, cause))?;
+        }
+        if metadata.len().max(bytes.len() as u64) > SIZE_MAX {
+            return Err(damaged("larger than 64 MiB, which no list of mountpoints is"));
+        }
+        let header = Header::read(&bytes).map_err(|damage| damaged(&damage.to_string()))?;
+        let stamp = Stamp::from_metadata(&metadata);
+        Ok(Some(Snapshot { path: path.to_path_buf(), bytes, stamp, header }))
+    }
+
+    /// The file it is of.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// All its bytes.
+    #[must_use]
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// What [`super::Store::stamp`] returns as long as this is the registry in force.
+    #[must_use]
+    pub fn stamp(&self) -> Stamp {
+        self.stamp
+    }
+
+    /// What its first line says.
+    #[must_use]
+    pub fn header(&self) -> Header {
+        self.header
+    }
+
+    /// Its lines, borrowed.
+    #[must_use]
+    pub fn lines(&self) -> Lines<'_> {
+        Lines::after(self.header, &self.bytes)
+    }
+
+    /// Its list, to change or to keep.
+    #[must_use]
+    pub fn document(&self) -> Document {
+        Document::after(self.header, &self.bytes)
+    }
+}
+
+/// New bytes for a file, on disk already but under another name until [`Replacement::publish`].
+pub(super) struct Replacement<'a> {
+    path: &'a Path,
+    old: Option<&'a [u8]>,
+}
+
+impl<'a> Replacement<'a> {
+    /// Writes `new` beside `path`, which holds `old`. Dropped unpublished, it leaves nothing behind.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Data`] when `path` is a symbolic link: a rename would replace the link and leave
+    /// the file it leads to as it was. [`ErrorKind::Io`] and [`ErrorKind::Permission`] otherwise.
+    pub(super) fn stage(path: &'a Path, old: Option<&'a [u8]>, new: &[u8]) -> Result<Self, Error> {
+        if fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_symlink()) {
+            let text = format!("registry {} is a symbolic link; change the file it leads to", quoted(path));
+            return Err(Error::new(ErrorKind::Data, text));
+        }
+        let replacement = Replacement { path, old };
+        write_synced(&temporary(path), new)?;
+        Ok(replacement)
+    }
+
+    /// Puts the new bytes in place, durably.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Io`] or [`ErrorKind::Permission`]; the old bytes are in place then, unless the
+    /// text says that they could not be put back.
+    pub(super) fn publish(&self) -> Result<(), Error> {
+        let temporary = temporary(self.path);
+        fs::rename(&temporary, self.path).map_err(|cause| Error::syscall("rename", &temporary, cause))?;
+        sync_directory(self.path).map_err(|cause| self.put_back(cause))
+    }
+
+    /// Undoes a publication because of `cause`, and returns what is to be reported.
+    pub(super) fn put_back(&self, cause: Error) -> Error {
+        match self.restore_old() {
+            Ok(()) => cause,
+            Err(second) => cause.context(format!(
+                "registry {} has the new list though it may not last, the old one could not be put back ({})",
+                quoted(self.path),
+                second.chain()
+            )),
+        }
+    }
+
+    fn restore_old(&self) -> Result<(), Error> {
+        let Some(old) = self.old else {
+            return fs::remove_file(self.path).map_err(|cause| Error::syscall("unlink", self.path, cause));
+        };
+        let temporary = temporary(self.path);
+        write_synced(&temporary, old)?;
+        fs::rename(&temporary, self.path).map_err(|cause| Error::syscall("rename", &temporary, cause))
+    }
+}
+
+impl Drop for Replacement<'_> {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(temporary(self.path));
+    }
+}
+
+/// One name is enough, as writers hold the lock; what a killed one left is found and removed by it.
+fn temporary(path: &Path) -> PathBuf {
+    path.with_extension("tmp")
+}
+
+fn write_synced(path: &Path, bytes: &[u8]) -> Result<(), Error> {
+    let failed = |operation| move |cause: io::Error| Error::syscall(operation, path, cause);
+    match fs::remove_file(path) {
+        Err(cause) if cause.kind() != io::ErrorKind::NotFound => return Err(failed("unlink")(cause)),
+        _ => {}
+    }
+    let mut file =
+        OpenOptions::new().write(true).create_new(true).mode(0o644).open(path).map_err(failed("open"))?;
+    // Mail processes of other users read it, whatever the umask of the writer.
+    file.set_permissions(fs::Permissions::from_mode(0o644)).map_err(failed("fchmod"))?;
+    file.write_all(bytes).map_err(failed("write"))?;
+    file.sync_all().map_err(failed("fsync"))
+}
+
+fn sync_directory(path: &Path) -> Result<(), Error> {
+    let directory = path.parent().unwrap_or(Path::new("."));
+    let synced = File::open(directory).and_then(|directory| directory.sync_all());
+    synced.map_err(|cause| Error::syscall("fsync", directory, cause))
+}
+
+/// Confirms that nothing at all is at `path`, not even a symbolic link that leads nowhere.
+fn absent(path: &Path) -> Result<(), Error> {
+    match fs::symlink_metadata(path) {
+        Err(cause) if cause.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(cause) => Err(Error::syscall("statx", path, cause)),
+        Ok(_) => {
+            let text = format!("registry {} leads nowhere; bring back what it leads to", quoted(path));
+            Err(Error::new(ErrorKind::DamagedRegistry, text))
+        }
+    }
+}

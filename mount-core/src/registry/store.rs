@@ -1,0 +1,200 @@
+//! Both registry files together.
+
+use std::path::Path;
+use std::time::Duration;
+
+use super::file::{Replacement, Snapshot, Stamp};
+use super::lock::Lock;
+use super::{Directories, Document, Pattern, Stuck};
+use crate::error::{Error, ErrorKind, quoted};
+
+/// How long a writer waits for another one.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Reads, writes and reconciles the persistent and the runtime registry.
+///
+/// Readers take no lock: files are replaced by rename, so that a reader sees the old list or the new
+/// one. A writer that is killed leaves either, and perhaps a temporary file that the next one removes.
+#[derive(Debug, Clone)]
+pub struct Store {
+    directories: Directories,
+    patience: Duration,
+}
+
+/// What a writer found under the lock.
+struct Found {
+    persistent: Option<Snapshot>,
+    runtime: Option<Snapshot>,
+}
+
+impl Store {
+    /// The registry in `directories`. Nothing is looked at yet.
+    #[must_use]
+    pub fn new(directories: Directories) -> Self {
+        Store { directories, patience: PATIENCE }
+    }
+
+    /// The same, with writers that wait at most this long for each other (10 s otherwise).
+    #[must_use]
+    pub fn with_patience(self, patience: Duration) -> Self {
+        Store { patience, ..self }
+    }
+
+    /// Where the files are.
+    #[must_use]
+    pub fn directories(&self) -> &Directories {
+        &self.directories
+    }
+
+    /// The persistent file, or `None` when there is none.
+    ///
+    /// # Errors
+    /// [`ErrorKind::DamagedRegistry`] with file, line and remedy; [`ErrorKind::Permission`],
+    /// [`ErrorKind::Io`].
+    pub fn read_persistent(&self) -> Result<Option<Snapshot>, Error> {
+        let remedy = "repair it or put back a copy; to begin with no mountpoints, \
+                      let `# mountguard 1 generation=0` be its only line";
+        Snapshot::read(&self.directories.persistent(), remedy)
+    }
+
+    /// The list that guards go by: the runtime file, else the persistent one, else `None`.
+    ///
+    /// # Errors
+    /// As [`Store::read_persistent`]. A runtime file that cannot be read is an error too, never a
+    /// reason to look elsewhere: it may say of a mountpoint what the other file does not.
+    pub fn read_effective(&self) -> Result<Option<Snapshot>, Error> {
+        match self.read_runtime()? {
+            Some(runtime) => Ok(Some(runtime)),
+            None => self.read_persistent(),
+        }
+    }
+
+    /// What [`Snapshot::stamp`] of [`Store::read_effective`] would be: one statx where there is a
+    /// runtime file.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Permission`], [`ErrorKind::Io`], and [`ErrorKind::DamagedRegistry`] for a symbolic
+    /// link that leads nowhere.
+    pub fn stamp(&self) -> Result<Stamp, Error> {
+        match Stamp::of(&self.directories.runtime())? {
+            Stamp::Absent => Stamp::of(&self.directories.persistent()),
+            stamp => Ok(stamp),
+        }
+    }
+
+    /// Applies `change` to the newest list and writes it, first the persistent file, then the runtime
+    /// one, which keeps what was observed. Without a change nothing is written, but edits made by hand
+    /// reach the runtime file. Without a run directory only the persistent file is written.
+    ///
+    /// # Errors
+    /// What `change` returns. [`ErrorKind::Temporary`] when another writer holds the lock for too long.
+    /// As [`Store::read_persistent`], for either file. [`ErrorKind::DamagedRegistry`] when the
+    /// persistent file is gone but a runtime file is there. [`ErrorKind::Io`], [`ErrorKind::Permission`]
+    /// when it cannot be written. After any of them both files have the lists they had before; the
+    /// text says so should the disk not even have allowed that.
+    pub fn update<T>(&self, change: impl FnOnce(&mut Document) -> Result<T, Error>) -> Result<T, Error> {
+        self.write(change, |_| {})
+    }
+
+    /// Makes the runtime file anew from the persistent one and what had been observed. For every start.
+    ///
+    /// # Errors
+    /// As [`Store::update`].
+    pub fn restore(&self) -> Result<(), Error> {
+        self.update(|_| Ok(()))
+    }
+
+    /// Records in the runtime file that mountpoints are stuck, or with `None` that they answer again.
+    /// One that is no longer registered is passed over.
+    ///
+    /// # Errors
+    /// As [`Store::update`].
+    pub fn observe(&self, observations: &[(Pattern<'_>, Option<Stuck>)]) -> Result<(), Error> {
+        self.write(
+            |_| Ok(()),
+            |runtime| {
+                for (pattern, stuck) in observations {
+                    runtime.observe(pattern, *stuck);
+                }
+            },
+        )
+    }
+
+    fn write<T>(
+        &self,
+        change: impl FnOnce(&mut Document) -> Result<T, Error>,
+        observe: impl FnOnce(&mut Document),
+    ) -> Result<T, Error> {
+        let _lock = Lock::take(&self.directories.lock(), self.patience)?;
+        let found = self.find()?;
+        let mut document = found.persistent.as_ref().map(Snapshot::document).unwrap_or_default();
+        let value = change(&mut document)?;
+        if document.is_changed() {
+            document.count_write();
+        } else if found.persistent.is_none() {
+            return Ok(value);
+        }
+        let observed = found.runtime.as_ref().map(Snapshot::document);
+        let mut runtime = document.with_observed_of(observed.as_ref());
+        observe(&mut runtime);
+        let persistent = document.is_changed().then(|| document.to_bytes());
+        self.replace(&found, persistent.as_deref(), &runtime.to_bytes())?;
+        Ok(value)
+    }
+
+    /// Both files get their temporary file before either is replaced: a full disk is noticed while
+    /// there is nothing to undo.
+    fn replace(&self, found: &Found, persistent: Option<&[u8]>, runtime: &[u8]) -> Result<(), Error> {
+        let (persistent_path, runtime_path) = (self.directories.persistent(), self.directories.runtime());
+        let stage_persistent = |new| Replacement::stage(&persistent_path, bytes_of(&found.persistent), new);
+        let persistent = persistent.map(stage_persistent).transpose()?;
+        let old = bytes_of(&found.runtime);
+        let runtime = if old == Some(runtime) || is_gone(&self.directories.run)? {
+            None
+        } else {
+            Some(Replacement::stage(&runtime_path, old, runtime)?)
+        };
+        if let Some(persistent) = &persistent {
+            persistent.publish()?;
+        }
+        let Some(runtime) = runtime else { return Ok(()) };
+        runtime.publish().map_err(|cause| match &persistent {
+            Some(persistent) => persistent.put_back(cause),
+            None => cause,
+        })
+    }
+
+    fn find(&self) -> Result<Found, Error> {
+        let found = Found { persistent: self.read_persistent()?, runtime: self.read_runtime()? };
+        match &found {
+            Found { persistent: None, runtime: Some(_) } => Err(self.persistent_lost()),
+            _ => Ok(found),
+        }
+    }
+
+    /// The state directory may lie on a filesystem that is not mounted just now.
+    fn persistent_lost(&self) -> Error {
+        let (persistent, runtime) = (self.directories.persistent(), self.directories.runtime());
+        let text = format!(
+            "registry {} is gone, but {} made from it is there; mount or restore the former, \
+             or copy the latter to it, or remove both to begin anew",
+            quoted(&persistent),
+            quoted(&runtime)
+        );
+        Error::new(ErrorKind::DamagedRegistry, text)
+    }
+
+    fn read_runtime(&self) -> Result<Option<Snapshot>, Error> {
+        let remedy = "remove it and run `mountguard state`: it is made anew from the persistent one";
+        Snapshot::read(&self.directories.runtime(), remedy)
+    }
+}
+
+fn bytes_of(snapshot: &Option<Snapshot>) -> Option<&[u8]> {
+    snapshot.as_ref().map(Snapshot::bytes)
+}
+
+/// Where there is no run directory, readers go by the persistent file.
+fn is_gone(directory: &Path) -> Result<bool, Error> {
+    Ok(!directory.try_exists().map_err(|cause| Error::syscall("statx", directory, cause))?)
+}
