@@ -1,12 +1,33 @@
-//! Placeholder.
+//! Which mountpoints ought to be mounted, whether they are, and permits to work beneath them.
+
+mod detect;
 mod error;
+mod filesystem;
+mod judge;
+mod kernel;
 mod location;
+mod lookup;
+mod mounts;
 mod operation;
+mod path;
+mod permit;
 mod presence;
+mod refusal;
+mod registered;
 pub mod registry;
 mod state;
+mod sys;
+pub mod table;
+mod walk;
+
+pub use detect::Method;
 pub use error::{Error, ErrorKind};
+pub use filesystem::{Filesystem, Identity};
 pub use location::{MailLocation, Roots};
+pub use mounts::{Mounts, WhenMissing};
 pub use operation::{Operation, Role};
+pub use permit::{Attributes, Permit};
 pub use presence::Presence;
+pub use refusal::{Cause, Refusal};
+pub use registry::Directories;
 pub use state::State;

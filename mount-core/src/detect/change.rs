@@ -1,0 +1,58 @@
+//! The kernel's own notice that the mount table has changed.
+
+use std::cell::{Cell, RefCell};
+use std::fs::File;
+use std::os::fd::AsFd;
+
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+
+/// Counts changes of this process's mount table.
+///
+/// `poll` on an open mountinfo answers once after each change (mount, unmount, lazy unmount, move, bind,
+/// remount, propagation); no change is ever missed, several may be answered as one. Silent for a renamed parent
+/// directory and for the death of a FUSE server, which are no changes of the table.
+///
+/// Where `/proc` is not mounted every question counts as a change: slower, and never wrong.
+pub(crate) struct Changes {
+    mountinfo: RefCell<Option<File>>,
+    count: Cell<u64>,
+    owner: Cell<u32>,
+}
+
+impl Changes {
+    pub(crate) fn new() -> Self {
+        Changes { mountinfo: RefCell::new(open()), count: Cell::new(1), owner: Cell::new(std::process::id()) }
+    }
+
+    /// The number of changes noticed so far, a fresh one included.
+    pub(crate) fn count(&self) -> u64 {
+        if self.changed() {
+            self.count.set(self.count.get() + 1);
+        }
+        self.count.get()
+    }
+
+    /// POLLPRI only: the kernel also reports POLLERR, and POLLIN is always set.
+    fn changed(&self) -> bool {
+        let mountinfo = self.mountinfo.borrow();
+        let Some(mountinfo) = mountinfo.as_ref() else {
+            return true;
+        };
+        let mut fds = [PollFd::new(mountinfo.as_fd(), PollFlags::POLLPRI)];
+        poll(&mut fds, PollTimeout::ZERO) != Ok(0)
+    }
+
+    /// The notice belongs to the open file, which a forked child shares with its parent: whoever polls first
+    /// gets it. So each process opens its own.
+    pub(crate) fn after_fork(&self) {
+        let process = std::process::id();
+        if self.owner.replace(process) != process {
+            *self.mountinfo.borrow_mut() = open();
+            self.count.set(self.count.get() + 1);
+        }
+    }
+}
+
+fn open() -> Option<File> {
+    File::open("/proc/self/mountinfo").ok()
+}

@@ -1,0 +1,409 @@
+//! Is it mounted? One procedure with fall-backs for kernels that lack the calls it wants.
+//!
+//! | method | asks | Linux | wrong about |
+//! |---|---|---|---|
+//! | [`Method::UniqueId`] | `statx` mount root and unique id, `statmount` | 6.8 | nothing known |
+//! | [`Method::MountId`] | `statx` mount id, looked up in mountinfo | 5.8 | nothing known |
+//! | [`Method::ParentChain`] | mountinfo alone, by parent ids | 2.6.26 | nothing known; costs a parse after each change |
+//! | [`Method::MountRoot`] | `statx` mount-root attribute alone | 5.8 | idle automounts: mounted; identity: unknown |
+//! | [`Method::Device`] | device number against the parent's | any Unix | bind mounts of the same filesystem: unmounted; btrfs subvolumes and idle automounts: mounted |
+//!
+//! A path that cannot be walked (no permission, a server that doesn't answer, a filesystem that was shut down)
+//! says nothing about its mounts, so there the mount table decides, with every method that has one.
+
+mod change;
+
+use std::cell::RefCell;
+use std::fmt;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::rc::Rc;
+use std::str::FromStr;
+
+use nix::errno::Errno;
+
+use crate::error::{Error, ErrorKind};
+use crate::filesystem::{Filesystem, Identity};
+use crate::kernel::Kernel;
+use crate::operation::named_enum;
+use crate::presence::Presence;
+use crate::sys::{self, At, IdKind, Looked};
+use crate::table::MountTable;
+use crate::walk::{Stop, Walk, Walker};
+use change::Changes;
+
+named_enum! {
+    /// How presence is found out. The best one the kernel offers is taken unless another is asked for.
+    Method, "method", {
+        /// `statx` with unique mount ids, and `statmount`.
+        UniqueId = "unique-id",
+        /// `statx` with reused mount ids, and the mount table.
+        MountId = "mount-id",
+        /// The mount table alone.
+        ParentChain = "parent-chain",
+        /// The mount-root attribute of `statx` alone.
+        MountRoot = "mount-root",
+        /// The portable rule: the device number differs from the parent's.
+        Device = "device",
+    }
+}
+
+impl Method {
+    fn best(kernel: Kernel) -> Method {
+        let table_is_readable = || std::fs::File::open("/proc/self/mountinfo").is_ok();
+        match kernel.id {
+            IdKind::Unique if kernel.statmount => Method::UniqueId,
+            IdKind::Unique | IdKind::Reused if table_is_readable() => Method::MountId,
+            _ if table_is_readable() => Method::ParentChain,
+            _ if kernel.mount_root => Method::MountRoot,
+            _ => Method::Device,
+        }
+    }
+}
+
+/// What was found out about one path, and as of which state of the mount table.
+#[derive(Debug, Clone)]
+pub(crate) struct Observation {
+    pub presence: Presence,
+    /// The mount whose root the path is, by the id that [`Walker`] reports; `None` when no id is known.
+    pub mount: Option<u64>,
+    pub filesystem: Option<Filesystem>,
+    /// Whether the walk to it passes local filesystems only, so that it cannot block.
+    pub reached_locally: bool,
+    /// Counts changes of the mount table: an observation of another generation has to be made again.
+    pub generation: u64,
+}
+
+impl Observation {
+    fn new(presence: Presence) -> Self {
+        Observation { presence, mount: None, filesystem: None, reached_locally: false, generation: 0 }
+    }
+
+    fn unknown(reason: impl Into<String>) -> Self {
+        Self::new(Presence::Unknown(reason.into()))
+    }
+
+    fn absent() -> Self {
+        Self::new(Presence::NotMounted)
+    }
+
+    fn of(filesystem: Filesystem, mount: Option<u64>) -> Self {
+        let presence = if filesystem.is_automount() { Presence::Idle } else { Presence::Mounted };
+        Observation { mount, filesystem: Some(filesystem), ..Self::new(presence) }
+    }
+
+    /// Another filesystem than the recorded one is as good as none.
+    fn judge_identity(&mut self, identity: Option<&Identity>) {
+        let Some(identity) = identity.filter(|_| self.presence == Presence::Mounted) else {
+            return;
+        };
+        self.presence = match &self.filesystem {
+            Some(found) => identity.difference(found).map_or(Presence::Mounted, Presence::WrongFilesystem),
+            None => Presence::Unknown("this method cannot tell which filesystem is mounted".to_owned()),
+        };
+    }
+}
+
+/// Finds out whether paths are mounted.
+pub(crate) struct Detector {
+    pub(crate) walker: Walker,
+    method: Method,
+    eyes: Eyes,
+}
+
+/// What is looked at.
+enum Eyes {
+    /// The mount namespace of this process, as it changes.
+    Live { changes: Changes, table: RefCell<Option<(u64, Table)>> },
+    /// A recorded mount table: no path is walked.
+    Recorded(Rc<MountTable>),
+}
+
+/// A reading of the table, or why there is none.
+type Table = Result<Rc<MountTable>, Rc<Error>>;
+
+impl Detector {
+    /// Looks at the mount namespace of this process, with the best method of its kernel or a chosen one.
+    pub(crate) fn live(method: Option<Method>) -> Self {
+        let mut kernel = Kernel::probe();
+        let method = method.unwrap_or_else(|| Method::best(kernel));
+        // The mount ids that walks report must be the ones this method knows.
+        kernel.id = match method {
+            Method::UniqueId => kernel.id,
+            Method::MountId if kernel.id != IdKind::None => IdKind::Reused,
+            _ => IdKind::None,
+        };
+        kernel.statmount &= kernel.id == IdKind::Unique;
+        let eyes = Eyes::Live { changes: Changes::new(), table: RefCell::default() };
+        Detector { walker: Walker::new(kernel), method, eyes }
+    }
+
+    /// Looks at a recorded mount table.
+    pub(crate) fn recorded(table: MountTable) -> Self {
+        let kernel = Kernel { id: IdKind::None, mount_root: false, statmount: false, openat2: false };
+        let eyes = Eyes::Recorded(Rc::new(table));
+        Detector { walker: Walker::new(kernel), method: Method::ParentChain, eyes }
+    }
+
+    /// How often the mount table has changed since this was made; asks the kernel (one `poll`).
+    pub(crate) fn generation(&self) -> u64 {
+        match &self.eyes {
+            Eyes::Live { changes, .. } => changes.count(),
+            Eyes::Recorded(_) => 0,
+        }
+    }
+
+    /// A forked child shares the parent's open mount table, and with it the notice of each change.
+    pub(crate) fn after_fork(&self) {
+        if let Eyes::Live { changes, .. } = &self.eyes {
+            changes.after_fork();
+        }
+    }
+
+    /// Walks a path; on a recorded table there is nothing to walk.
+    pub(crate) fn walk(&self, path: &[u8]) -> Result<Walk, Errno> {
+        self.walker.walk(path, &|| self.table().ok())
+    }
+
+    /// Confirms an earlier observation at the price of one or two calls. `false` says nothing.
+    ///
+    /// Below a filesystem that might not answer, the path is not walked: there the mount must still exist, in a
+    /// mount table that has not changed.
+    pub(crate) fn still(&self, path: &[u8], seen: &Observation) -> bool {
+        let Some(mount) = seen.mount.filter(|_| self.method == Method::UniqueId) else {
+            return self.generation() == seen.generation;
+        };
+        if seen.reached_locally {
+            return self.is_root_of(path, mount);
+        }
+        self.generation() == seen.generation && sys::statmount(mount).is_ok()
+    }
+
+    fn is_root_of(&self, path: &[u8], mount: u64) -> bool {
+        sys::look(At::Cwd, path, self.walker.kernel.id)
+            .is_ok_and(|looked| looked.mount_id == Some(mount) && looked.mount_root == Some(true))
+    }
+
+    /// Opens a mount root, triggering it if it is an idle automount, and observes what was opened.
+    ///
+    /// # Errors
+    /// Why it could not be opened.
+    pub(crate) fn hold(
+        &self,
+        mountpoint: &[u8],
+        seen: &Observation,
+        identity: Option<&Identity>,
+    ) -> Result<(OwnedFd, Observation), String> {
+        if matches!(self.eyes, Eyes::Recorded(_)) {
+            return Err("a recorded mount table has nothing that could be held open".to_owned());
+        }
+        let idle = seen.presence == Presence::Idle;
+        let fd =
+            self.open_root(mountpoint, idle).map_err(|errno| format!("open mount root: {}", errno.desc()))?;
+        let looked =
+            sys::look_fd(fd.as_fd(), self.walker.kernel.id).map_err(|errno| errno.desc().to_owned())?;
+        if looked.mount_id.is_some()
+            && looked.mount_id == seen.mount
+            && looked.mount_root == Some(true)
+            && !idle
+        {
+            return Ok((fd, seen.clone()));
+        }
+        let walk = Walk::ended_at(mountpoint, fd, looked);
+        let mut observation = self.found(&walk);
+        observation.judge_identity(identity);
+        Ok((walk.fd, observation))
+    }
+
+    fn open_root(&self, mountpoint: &[u8], trigger: bool) -> Result<OwnedFd, Errno> {
+        let flags = libc::O_PATH | libc::O_DIRECTORY;
+        if !self.walker.kernel.openat2 {
+            return sys::openat(At::Cwd, mountpoint, flags | libc::O_NOFOLLOW);
+        }
+        let plain = libc::RESOLVE_NO_SYMLINKS | libc::RESOLVE_NO_MAGICLINKS;
+        if !trigger {
+            match sys::openat2(At::Cwd, mountpoint, flags, 0, plain | libc::RESOLVE_CACHED) {
+                Err(Errno::EAGAIN) => {}
+                other => return other,
+            }
+        }
+        sys::openat2(At::Cwd, mountpoint, flags, 0, plain)
+    }
+
+    /// Whether a mount root that is held open is still what its path leads to.
+    ///
+    /// As long as it is held its mount id cannot come again, so that even a reused id is proof.
+    pub(crate) fn confirms(&self, mountpoint: &[u8], root: &OwnedFd, seen: &Observation) -> bool {
+        if let Some(mount) = seen.mount.filter(|_| self.walker.kernel.id != IdKind::None) {
+            return self.is_root_of(mountpoint, mount);
+        }
+        let Ok(walk) = self.walk(mountpoint) else { return false };
+        let held = sys::look_fd(root.as_fd(), IdKind::None);
+        walk.stop == Stop::Found
+            && held.is_ok_and(|held| (held.device, held.ino) == (walk.looked.device, walk.looked.ino))
+            && self.found(&walk).presence == Presence::Mounted
+    }
+
+    /// Finds out about one path, from scratch.
+    pub(crate) fn observe(&self, path: &[u8], identity: Option<&Identity>) -> Observation {
+        let generation = self.generation();
+        let mut observation = match &self.eyes {
+            Eyes::Recorded(table) => by_table(path, table),
+            Eyes::Live { .. } => self.observe_live(path),
+        };
+        observation.generation = generation;
+        observation.judge_identity(identity);
+        tracing::debug!(
+            path = %String::from_utf8_lossy(path),
+            presence = %observation.presence,
+            method = %self.method,
+            "observed"
+        );
+        observation
+    }
+
+    fn observe_live(&self, path: &[u8]) -> Observation {
+        let walk = match self.walk(path) {
+            Ok(walk) => walk,
+            Err(errno) => return Observation::unknown(format!("open \"/\": {}", errno.desc())),
+        };
+        match walk.stop {
+            Stop::Missing => Observation::absent(),
+            Stop::Unanswered | Stop::Failed(_) => self.unwalkable(&walk),
+            Stop::Found => self.found(&walk),
+        }
+    }
+
+    fn found(&self, walk: &Walk) -> Observation {
+        match self.method {
+            Method::UniqueId => self.by_unique_id(walk),
+            Method::MountId => self.by_mount_id(walk),
+            Method::ParentChain => self.by_parent_chain(walk),
+            Method::MountRoot => by_attribute(&walk.looked),
+            Method::Device => by_device(walk),
+        }
+    }
+
+    /// The path can't be walked to its end, but whether something is mounted there is known to the table.
+    fn unwalkable(&self, walk: &Walk) -> Observation {
+        match (self.method, walk.stop) {
+            (Method::MountRoot | Method::Device, Stop::Failed(errno)) => {
+                Observation::unknown(errno.desc().to_owned())
+            }
+            (Method::MountRoot | Method::Device, _) => Observation::unknown("does not answer".to_owned()),
+            _ => self.by_table(&walk.real),
+        }
+    }
+
+    fn by_unique_id(&self, walk: &Walk) -> Observation {
+        let Some(id) = walk.looked.mount_id else {
+            return Observation::unknown(
+                "statx gives no unique mount id; Linux 6.8 or later does".to_owned(),
+            );
+        };
+        if walk.looked.mount_root != Some(true) {
+            return Observation::absent();
+        }
+        match sys::statmount(id) {
+            Ok(mount) => {
+                let reached_locally = self.walker.is_reached_locally(mount.parent);
+                let filesystem = Filesystem::of_statmount(mount, |reused| self.source_of(reused));
+                Observation { reached_locally, ..Observation::of(filesystem, Some(id)) }
+            }
+            Err(Errno::ENOENT) => Observation::absent(),
+            Err(errno) => Observation::unknown(format!("statmount: {}", errno.desc())),
+        }
+    }
+
+    fn source_of(&self, reused_id: u32) -> Vec<u8> {
+        let table = self.table().ok();
+        table.and_then(|table| table.by_id(reused_id).map(|mount| mount.source.clone())).unwrap_or_default()
+    }
+
+    fn by_mount_id(&self, walk: &Walk) -> Observation {
+        let Some(id) = walk.looked.mount_id else {
+            return Observation::unknown("statx gives no mount id; Linux 5.8 or later does".to_owned());
+        };
+        let table = match self.table() {
+            Ok(table) => table,
+            Err(error) => return Observation::unknown(error.chain()),
+        };
+        match u32::try_from(id).ok().and_then(|id| table.by_id(id)) {
+            Some(mount) if mount.mountpoint == walk.real => {
+                Observation::of(Filesystem::of_mount(mount), Some(id))
+            }
+            Some(_) => Observation::absent(),
+            // The root of a chroot into a plain directory is not in the table, and no mountpoint either.
+            None if walk.looked.mount_root == Some(false) => Observation::absent(),
+            None => Observation::unknown(format!("mount {id} is not in the mount table")),
+        }
+    }
+
+    /// The table says what is mounted at the path, `fdinfo` in which mount the walk really ended: should the
+    /// two differ, the table was read before or after a change that the walk has not or has seen.
+    fn by_parent_chain(&self, walk: &Walk) -> Observation {
+        let observation = self.by_table(&walk.real);
+        match (observation.mount, mount_id_of(&walk.fd)) {
+            (Some(listed), Some(reached)) if listed != reached => Observation::absent(),
+            _ => observation,
+        }
+    }
+
+    fn by_table(&self, real: &[u8]) -> Observation {
+        match self.table() {
+            Ok(table) => by_table(real, &table),
+            Err(error) => Observation::unknown(error.chain()),
+        }
+    }
+
+    /// The mount table as of now: read again after each change of it, not before.
+    pub(crate) fn table(&self) -> Table {
+        let (changes, kept) = match &self.eyes {
+            Eyes::Recorded(table) => return Ok(Rc::clone(table)),
+            Eyes::Live { changes, table } => (changes, table),
+        };
+        let generation = changes.count();
+        if let Some((of, table)) = &*kept.borrow()
+            && *of == generation
+        {
+            return table.clone();
+        }
+        let table = MountTable::of_self().map(Rc::new).map_err(Rc::new);
+        *kept.borrow_mut() = Some((generation, table.clone()));
+        table
+    }
+}
+
+/// The id of the mount that an open file lies in, as `/proc` tells it since Linux 3.15.
+fn mount_id_of(fd: &OwnedFd) -> Option<u64> {
+    let fdinfo = std::fs::read_to_string(format!("/proc/self/fdinfo/{}", fd.as_raw_fd())).ok()?;
+    fdinfo.lines().find_map(|line| line.strip_prefix("mnt_id:")?.trim().parse().ok())
+}
+
+fn by_table(real: &[u8], table: &MountTable) -> Observation {
+    match table.locate(real) {
+        Some(found) if found.is_root => {
+            Observation::of(Filesystem::of_mount(found.mount), Some(found.mount.id.into()))
+        }
+        _ => Observation::absent(),
+    }
+}
+
+fn by_attribute(looked: &Looked) -> Observation {
+    match looked.mount_root {
+        Some(true) => Observation::new(Presence::Mounted),
+        Some(false) => Observation::absent(),
+        None => Observation::unknown("statx doesn't tell mount roots; Linux 5.8 or later does"),
+    }
+}
+
+fn by_device(walk: &Walk) -> Observation {
+    let parent = sys::openat(At::Dir(walk.fd.as_fd()), b"..", libc::O_PATH)
+        .and_then(|parent| sys::look_fd(parent.as_fd(), IdKind::None));
+    match parent {
+        Ok(parent) if parent.device != walk.looked.device => Observation::new(Presence::Mounted),
+        // Only the root of all is its own parent.
+        Ok(parent) if parent.ino == walk.looked.ino => Observation::new(Presence::Mounted),
+        Ok(_) => Observation::absent(),
+        Err(errno) => Observation::unknown(format!("statx parent: {}", errno.desc())),
+    }
+}

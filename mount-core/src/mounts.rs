@@ -1,0 +1,172 @@
+//! Registered mountpoints judged against what is mounted: the entry point of this crate.
+
+use std::cell::{Cell, RefCell};
+use std::path::Path;
+
+use crate::detect::{Detector, Method};
+use crate::error::{Error, ErrorKind};
+use crate::judge::Judge;
+use crate::lookup::Index;
+use crate::operation::Operation;
+use crate::permit::Permit;
+use crate::presence::Presence;
+use crate::refusal::Refusal;
+use crate::registered::Registered;
+use crate::registry::{Directories, Snapshot, Stamp, Store};
+use crate::table::MountTable;
+
+/// What it means that there is no registry file at all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WhenMissing {
+    /// Nobody has registered anything yet: everything is permitted.
+    NothingRegistered,
+    /// There was one, and it is lost: everything is refused.
+    Refuse,
+}
+
+/// The registered mountpoints and what is known of them: judges paths and gives permits.
+///
+/// Belongs to one thread: open one in each. A process that forks may go on using it after the next
+/// [`Mounts::refresh`].
+pub struct Mounts {
+    store: Store,
+    missing: WhenMissing,
+    stamp: Cell<Option<Stamp>>,
+    judge: RefCell<Judge>,
+}
+
+impl Mounts {
+    /// The mountpoints registered in `directories`, judged in this process's mount namespace.
+    ///
+    /// # Errors
+    /// [`ErrorKind::DamagedRegistry`], [`ErrorKind::Io`], [`ErrorKind::Permission`] when the registry cannot be
+    /// read; [`ErrorKind::DamagedRegistry`] when there is none and that means [`WhenMissing::Refuse`]. A guard
+    /// that gets one refuses: see [`Refusal::registry`].
+    pub fn open(directories: &Directories, missing: WhenMissing) -> Result<Self, Error> {
+        Self::with_detector(directories, missing, Detector::live(None))
+    }
+
+    /// The same with a chosen method of detection, for comparing them.
+    ///
+    /// # Errors
+    /// As [`Mounts::open`].
+    pub fn open_with_method(
+        directories: &Directories,
+        missing: WhenMissing,
+        method: Method,
+    ) -> Result<Self, Error> {
+        Self::with_detector(directories, missing, Detector::live(Some(method)))
+    }
+
+    /// The mountpoints registered in `directories`, judged by a recorded mount table. It gives verdicts, but no
+    /// permits: there is nothing to hold open.
+    ///
+    /// # Errors
+    /// As [`Mounts::open`].
+    pub fn open_recorded(
+        directories: &Directories,
+        missing: WhenMissing,
+        table: MountTable,
+    ) -> Result<Self, Error> {
+        Self::with_detector(directories, missing, Detector::recorded(table))
+    }
+
+    fn with_detector(
+        directories: &Directories,
+        missing: WhenMissing,
+        detector: Detector,
+    ) -> Result<Self, Error> {
+        let judge = RefCell::new(Judge::new(detector));
+        let store = Store::new(directories.clone());
+        let mounts = Mounts { store, missing, stamp: Cell::new(None), judge };
+        mounts.refresh()?;
+        Ok(mounts)
+    }
+
+    /// Takes note of changes of the registry; one `statx` when there are none. For once a command, before its
+    /// first verdict.
+    ///
+    /// # Errors
+    /// As [`Mounts::open`]. The mountpoints known before stay in force, but whoever gets an error refuses.
+    pub fn refresh(&self) -> Result<(), Error> {
+        self.judge.borrow().after_fork();
+        let stamp = self.store.stamp()?;
+        if self.stamp.get() == Some(stamp) {
+            return Ok(());
+        }
+        let snapshot = self.store.read_effective()?;
+        if snapshot.is_none() && self.missing == WhenMissing::Refuse {
+            return Err(lost(self.store.directories()));
+        }
+        let mut index = Index::default();
+        let lines = snapshot.iter().flat_map(Snapshot::lines);
+        lines.filter_map(Registered::of_line).for_each(|registered| index.insert(registered));
+        self.judge.borrow_mut().replace(index);
+        self.stamp.set(Some(snapshot.map_or(stamp, |snapshot| snapshot.stamp())));
+        Ok(())
+    }
+
+    /// Whether nothing is registered, so that everything is permitted without a look.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.judge.borrow().is_empty()
+    }
+
+    /// What is observed of a path taken for a mountpoint, registered or not. Never waits for a filesystem.
+    ///
+    /// A registered one that a prober found stuck is [`Presence::Stuck`]; one whose identity is required and
+    /// differs is [`Presence::WrongFilesystem`].
+    #[must_use]
+    pub fn presence(&self, mountpoint: &Path) -> Presence {
+        self.judge.borrow().presence(mountpoint)
+    }
+
+    /// Whether an operation on a path is permitted now. Never waits for a filesystem.
+    ///
+    /// Between this answer and the use of it the filesystem can go: where something is created or destroyed on
+    /// the strength of it, use [`Mounts::authorize`].
+    ///
+    /// # Errors
+    /// The [`Refusal`], which is also what a path that cannot be judged gets.
+    pub fn verdict(&self, operation: Operation, path: &Path) -> Result<(), Refusal> {
+        self.judge.borrow().verdict(operation, path)
+    }
+
+    /// Permission for an operation on all of these paths, with the mounts they rely on held open.
+    ///
+    /// An idle automount is triggered, as the work itself would trigger it. That, and a mountpoint that lies
+    /// within a network filesystem, may take as long as the work itself would; nothing else waits.
+    ///
+    /// # Errors
+    /// The first [`Refusal`].
+    pub fn authorize(&self, operation: Operation, paths: &[&Path]) -> Result<Permit, Refusal> {
+        self.judge.borrow().authorize(operation, paths)
+    }
+
+    /// Does the work when the operation is permitted on all paths, and answers with its result only after the
+    /// mounts were seen to be the same ones afterwards.
+    ///
+    /// # Errors
+    /// The [`Refusal`]: the work was not begun, or, when the cause is
+    /// [`Cause::Vanished`](crate::Cause::Vanished), it was done on a filesystem that went away meanwhile.
+    pub fn guarded<T>(
+        &self,
+        operation: Operation,
+        paths: &[&Path],
+        work: impl FnOnce(&Permit) -> T,
+    ) -> Result<T, Refusal> {
+        let permit = self.authorize(operation, paths)?;
+        let result = work(&permit);
+        permit.verify()?;
+        Ok(result)
+    }
+}
+
+fn lost(directories: &Directories) -> Error {
+    let text = format!(
+        "there is no registry {:?}, and one is required: mount what it lies on, restore it, or begin one with: \
+         mountguard add MOUNTPOINT",
+        directories.persistent()
+    );
+    Error::new(ErrorKind::DamagedRegistry, text)
+}

@@ -1,0 +1,215 @@
+//! The proof that a check was made, and the handle through which directories are created.
+
+use std::fs::{File, Permissions};
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::rc::Rc;
+
+use nix::errno::Errno;
+use nix::fcntl::OFlag;
+use nix::sys::stat::Mode;
+use nix::unistd::{Gid, Uid, fchown};
+
+use crate::detect::{Detector, Observation};
+use crate::error::{Error, ErrorKind, path_buf};
+use crate::operation::Operation;
+use crate::path;
+use crate::refusal::{Cause, Refusal};
+use crate::sys::{self, At};
+
+/// Proof that an operation was permitted on the paths it was asked for.
+///
+/// Holds the root of every mount it relies on open (`O_PATH`): a plain `umount` answers `EBUSY` as long as it
+/// lives, so it is for one operation, never for a session. After a lazy unmount, what is created through it goes to
+/// the detached filesystem, never into the bare directory.
+///
+/// Only [`Mounts::authorize`](crate::Mounts::authorize) makes one.
+pub struct Permit {
+    pub(crate) operation: Operation,
+    pub(crate) pins: Vec<Pin>,
+    pub(crate) targets: Vec<Target>,
+    pub(crate) detector: Rc<Detector>,
+}
+
+/// A mount root held open.
+pub(crate) struct Pin {
+    pub mountpoint: Box<[u8]>,
+    pub root: OwnedFd,
+    pub observation: Observation,
+}
+
+/// A path that was asked for.
+pub(crate) struct Target {
+    /// As asked, lexically clean.
+    pub asked: Vec<u8>,
+    /// Where it really leads.
+    pub real: Vec<u8>,
+    /// The pin of the deepest registered mountpoint it lies beneath.
+    pub pin: Option<usize>,
+}
+
+/// Permission bits and owner of what is created.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Attributes {
+    /// Permission bits, exactly: the umask plays no part.
+    pub mode: u32,
+    /// User and group; `None` leaves those of the process.
+    pub owner: Option<(Uid, Gid)>,
+}
+
+impl Attributes {
+    /// These permission bits, owned by whoever creates.
+    #[must_use]
+    pub fn mode(mode: u32) -> Self {
+        Attributes { mode, owner: None }
+    }
+
+    /// The same, owned by somebody else.
+    #[must_use]
+    pub fn owned_by(self, user: Uid, group: Gid) -> Self {
+        Attributes { owner: Some((user, group)), ..self }
+    }
+}
+
+/// Nobody else can enter what has not got its owner and mode yet.
+const PRIVATE: Mode = Mode::S_IRWXU;
+
+impl Permit {
+    pub(crate) fn new(operation: Operation, detector: Rc<Detector>) -> Self {
+        Permit { operation, pins: Vec::new(), targets: Vec::new(), detector }
+    }
+
+    /// What was permitted.
+    #[must_use]
+    pub fn operation(&self) -> Operation {
+        self.operation
+    }
+
+    /// The mountpoints this permit holds.
+    pub fn mountpoints(&self) -> impl Iterator<Item = &Path> {
+        self.pins.iter().map(|pin| {
+            use std::os::unix::ffi::OsStrExt;
+            Path::new(std::ffi::OsStr::from_bytes(&pin.mountpoint))
+        })
+    }
+
+    /// Creates a directory and its missing parents; each new one gets the attributes, existing ones stay as they
+    /// are. Two that create the same at once both succeed.
+    ///
+    /// The path must be one that was asked for, or lie below one. It is walked from the pinned mount root without
+    /// following symlinks.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Usage`] for a path outside of what was asked for; [`ErrorKind::Io`] or
+    /// [`ErrorKind::Permission`] with the path that could not be created.
+    pub fn create_dir_all(&self, path: &Path, attributes: &Attributes) -> Result<(), Error> {
+        self.open_beneath(path, Some(attributes)).map(|_| ())
+    }
+
+    /// Creates a file in a directory that exists; `None` when there is a file of that name already, which stays
+    /// as it is.
+    ///
+    /// # Errors
+    /// As [`Permit::create_dir_all`]; also [`ErrorKind::Io`] when the directory is missing.
+    pub fn create_file(&self, path: &Path, attributes: &Attributes) -> Result<Option<File>, Error> {
+        let fail = |errno: Errno| Error::syscall("create file", path, errno);
+        let clean = path::clean(path)?;
+        let name = path::components(&clean).next_back().ok_or_else(|| fail(Errno::EISDIR))?;
+        let directory = self.open_beneath(&path_buf(path::parent(&clean)), None)?;
+        let flags = OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_WRONLY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+        let fd = match nix::fcntl::openat(&directory, name, flags, Mode::S_IRUSR | Mode::S_IWUSR) {
+            Ok(fd) => fd,
+            Err(Errno::EEXIST) => return Ok(None),
+            Err(errno) => return Err(fail(errno)),
+        };
+        let file = File::from(fd);
+        apply(&file, attributes).map_err(|cause| Error::syscall("set owner and mode of", path, cause))?;
+        Ok(Some(file))
+    }
+
+    /// Confirms that all mounts are still where they were when the permit was given. What was done by path
+    /// meanwhile is done for certain only then.
+    ///
+    /// # Errors
+    /// [`Cause::Vanished`] when one was unmounted or covered meanwhile.
+    pub fn verify(&self) -> Result<(), Refusal> {
+        let gone = self
+            .pins
+            .iter()
+            .find(|pin| !self.detector.confirms(&pin.mountpoint, &pin.root, &pin.observation));
+        match gone {
+            None => Ok(()),
+            Some(pin) => {
+                let asked = self.targets.first().map_or(&*pin.mountpoint, |target| &target.asked);
+                let mountpoint = path_buf(&pin.mountpoint);
+                Err(Refusal::new(self.operation, &path_buf(asked), Some(mountpoint), Cause::Vanished))
+            }
+        }
+    }
+
+    /// Opens a directory beneath the pin it belongs to, creating what is missing when told how.
+    fn open_beneath(&self, path: &Path, create: Option<&Attributes>) -> Result<OwnedFd, Error> {
+        let (start, below) = self.resolve(path)?;
+        let fail = |errno: Errno| Error::syscall("open directory", path, errno);
+        let mut directory = start;
+        for component in path::components(&below) {
+            let flags = libc::O_PATH | libc::O_DIRECTORY | libc::O_NOFOLLOW;
+            let found = sys::openat(At::Dir(directory.as_fd()), component, flags);
+            directory = match (found, create) {
+                (Err(Errno::ENOENT), Some(attributes)) => {
+                    make_directory(&directory, component, attributes)
+                        .map_err(|cause| Error::syscall("create directory", path, cause))?
+                }
+                (found, _) => found.map_err(fail)?,
+            };
+        }
+        Ok(directory)
+    }
+
+    /// Where to start, and the way from there.
+    fn resolve(&self, path: &Path) -> Result<(OwnedFd, Vec<u8>), Error> {
+        let clean = path::clean(path)?;
+        let within = |target: &&Target| path::is_within(&clean, &target.asked);
+        let target = self.targets.iter().filter(within).max_by_key(|target| target.asked.len());
+        let target = target.filter(|_| path::components(&clean).all(|component| component != b".."));
+        let target = target.ok_or_else(|| {
+            Error::new(ErrorKind::Usage, format!("permit does not speak of {path:?}: ask for it first"))
+        })?;
+        let mut real = target.real.clone();
+        for component in path::components(&clean[target.asked.len()..]) {
+            path::push(&mut real, component);
+        }
+        let pin = target.pin.and_then(|at| self.pins.get(at));
+        let (start, from) = match pin {
+            Some(pin) => (pin.root.try_clone(), pin.mountpoint.len()),
+            None => (sys::openat(At::Cwd, b"/", libc::O_PATH | libc::O_DIRECTORY).map_err(Into::into), 0),
+        };
+        let start = start.map_err(|cause| Error::syscall("open directory", path, cause))?;
+        Ok((start, real[from..].to_vec()))
+    }
+}
+
+fn make_directory(parent: &OwnedFd, name: &[u8], attributes: &Attributes) -> std::io::Result<OwnedFd> {
+    let flags = libc::O_RDONLY | libc::O_DIRECTORY | libc::O_NOFOLLOW;
+    match nix::sys::stat::mkdirat(parent, name, PRIVATE) {
+        Ok(()) => {
+            let created = File::from(sys::openat(At::Dir(parent.as_fd()), name, flags)?);
+            apply(&created, attributes)?;
+            Ok(created.into())
+        }
+        Err(Errno::EEXIST) => {
+            let flags = libc::O_PATH | libc::O_DIRECTORY | libc::O_NOFOLLOW;
+            Ok(sys::openat(At::Dir(parent.as_fd()), name, flags)?)
+        }
+        Err(errno) => Err(errno.into()),
+    }
+}
+
+/// Owner first: a mode that lets others in is set only once the owner is right.
+fn apply(created: &File, attributes: &Attributes) -> std::io::Result<()> {
+    if let Some((user, group)) = attributes.owner {
+        fchown(created, Some(user), Some(group))?;
+    }
+    created.set_permissions(Permissions::from_mode(attributes.mode))
+}

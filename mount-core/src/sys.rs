@@ -1,0 +1,273 @@
+//! Every system call of this crate, wrapped once. The only `unsafe` code of the crate.
+//!
+//! The wrappers return a bare [`Errno`] because most errors here are answers (`ENOENT`: nothing there,
+//! `EAGAIN`: not cached, `ELOOP`: a symlink is in the way); whoever turns one into an [`crate::Error`] adds the
+//! path. Each wrapper says from which kernel on it works; [`crate::kernel`] decides what is used in its stead.
+
+use std::ffi::CStr;
+use std::mem::{self, MaybeUninit};
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+
+use libc::{c_int, c_long};
+use nix::NixPath;
+use nix::errno::Errno;
+
+type Result<T> = std::result::Result<T, Errno>;
+
+/// The calls newer than the oldest libc this builds with; their numbers are the same on every architecture
+/// that Rust's Linux targets share (the unified table, from 424 on).
+const SYS_STATMOUNT: c_long = 457;
+
+/// Where a relative path starts from.
+#[derive(Clone, Copy)]
+pub(crate) enum At<'fd> {
+    /// The path is absolute, or relative to the working directory.
+    Cwd,
+    /// The directory behind a file descriptor.
+    Dir(BorrowedFd<'fd>),
+}
+
+impl At<'_> {
+    fn raw(self) -> RawFd {
+        match self {
+            At::Cwd => libc::AT_FDCWD,
+            At::Dir(fd) => fd.as_raw_fd(),
+        }
+    }
+}
+
+/// What one `statx` told. A field the kernel did not fill is `None`, never a default that could be mistaken
+/// for an answer.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Looked {
+    /// Unique mount id (Linux 6.8), or the reused one (5.8) when that was asked for.
+    pub mount_id: Option<u64>,
+    /// Whether this is the root of a mount (5.8).
+    pub mount_root: Option<bool>,
+    /// File type and permission bits.
+    pub mode: u32,
+    pub uid: u32,
+    pub gid: u32,
+    pub ino: u64,
+    /// Device of the filesystem.
+    pub device: u64,
+    /// Immutable flag, where the filesystem tells it by `statx`.
+    pub immutable: Option<bool>,
+}
+
+impl Looked {
+    pub(crate) fn is_symlink(&self) -> bool {
+        self.mode & libc::S_IFMT == libc::S_IFLNK
+    }
+
+    pub(crate) fn is_dir(&self) -> bool {
+        self.mode & libc::S_IFMT == libc::S_IFDIR
+    }
+}
+
+/// Which mount id `statx` is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum IdKind {
+    /// Never reused while the system runs: Linux 6.8.
+    Unique,
+    /// Reused after an unmount; the one in mountinfo: Linux 5.8.
+    Reused,
+    /// No id wanted, or none to be had.
+    None,
+}
+
+impl IdKind {
+    fn mask(self) -> u32 {
+        match self {
+            IdKind::Unique => libc::STATX_MNT_ID_UNIQUE,
+            IdKind::Reused => libc::STATX_MNT_ID,
+            IdKind::None => 0,
+        }
+    }
+}
+
+/// `statx(path)` without triggering an automount, without following a last symlink and without asking a server
+/// (4.11). Looks only at what the kernel has in memory of the last component; the walk to it may still block.
+pub(crate) fn look(at: At<'_>, path: &[u8], id: IdKind) -> Result<Looked> {
+    let flags = libc::AT_SYMLINK_NOFOLLOW | libc::AT_NO_AUTOMOUNT | libc::AT_STATX_DONT_SYNC;
+    path.with_nix_path(|path| statx(at.raw(), path, flags, id))?
+}
+
+/// `statx` of an open file (`AT_EMPTY_PATH`): no walk at all, so that it never blocks on an `O_PATH` descriptor.
+pub(crate) fn look_fd(fd: BorrowedFd<'_>, id: IdKind) -> Result<Looked> {
+    let flags = libc::AT_EMPTY_PATH | libc::AT_NO_AUTOMOUNT | libc::AT_STATX_DONT_SYNC;
+    statx(fd.as_raw_fd(), c"", flags, id)
+}
+
+fn statx(dir: RawFd, path: &CStr, flags: c_int, id: IdKind) -> Result<Looked> {
+    let mut buffer = MaybeUninit::<libc::statx>::uninit();
+    // SAFETY: `path` is NUL-terminated and `buffer` is as large as the kernel writes; both outlive the call.
+    let result = unsafe { libc::statx(dir, path.as_ptr(), flags, id.mask(), buffer.as_mut_ptr()) };
+    Errno::result(result)?;
+    // SAFETY: on success the kernel has filled the whole structure.
+    let found = unsafe { buffer.assume_init() };
+    let attribute = |bit: c_int| {
+        let bit = u64::from(bit.unsigned_abs());
+        (found.stx_attributes_mask & bit != 0).then_some(found.stx_attributes & bit != 0)
+    };
+    Ok(Looked {
+        mount_id: (id != IdKind::None && found.stx_mask & id.mask() != 0).then_some(found.stx_mnt_id),
+        mount_root: attribute(libc::STATX_ATTR_MOUNT_ROOT),
+        mode: u32::from(found.stx_mode),
+        uid: found.stx_uid,
+        gid: found.stx_gid,
+        ino: found.stx_ino,
+        device: libc::makedev(found.stx_dev_major, found.stx_dev_minor),
+        immutable: attribute(libc::STATX_ATTR_IMMUTABLE),
+    })
+}
+
+/// `openat2` (5.6). `resolve` restricts the walk; `RESOLVE_CACHED` (5.12) makes it answer `EAGAIN` instead of
+/// asking a filesystem.
+pub(crate) fn openat2(at: At<'_>, path: &[u8], flags: c_int, mode: u32, resolve: u64) -> Result<OwnedFd> {
+    // SAFETY: `open_how` is plain old data for which all zeroes is the documented default.
+    let mut how: libc::open_how = unsafe { mem::zeroed() };
+    how.flags = u64::from((flags | libc::O_CLOEXEC).unsigned_abs());
+    how.mode = u64::from(mode);
+    how.resolve = resolve;
+    let fd = path.with_nix_path(|path| {
+        // SAFETY: `path` is NUL-terminated, `how` is initialised and its size is passed along; both outlive
+        // the call.
+        unsafe {
+            libc::syscall(
+                libc::SYS_openat2,
+                at.raw(),
+                path.as_ptr(),
+                &raw const how,
+                size_of::<libc::open_how>(),
+            )
+        }
+    })?;
+    let fd = Errno::result(fd)?;
+    let fd = RawFd::try_from(fd).map_err(|_| Errno::EOVERFLOW)?;
+    // SAFETY: the kernel has just returned this descriptor, so nobody else owns it.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+/// `openat` of one component, for kernels without `openat2`.
+pub(crate) fn openat(at: At<'_>, path: &[u8], flags: c_int) -> Result<OwnedFd> {
+    // SAFETY: `path` is NUL-terminated and outlives the call; no mode is read without `O_CREAT`.
+    let fd =
+        path.with_nix_path(|path| unsafe { libc::openat(at.raw(), path.as_ptr(), flags | libc::O_CLOEXEC) })?;
+    let fd = Errno::result(fd)?;
+    // SAFETY: the kernel has just returned this descriptor, so nobody else owns it.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+/// The fixed part of the kernel's `struct statmount`, followed by the text the `u32` offsets point into.
+#[repr(C)]
+struct RawStatmount {
+    size: u32,
+    mnt_opts: u32,
+    mask: u64,
+    sb_dev_major: u32,
+    sb_dev_minor: u32,
+    sb_magic: u64,
+    sb_flags: u32,
+    fs_type: u32,
+    mnt_id: u64,
+    mnt_parent_id: u64,
+    mnt_id_old: u32,
+    mnt_parent_id_old: u32,
+    mnt_attr: u64,
+    mnt_propagation: u64,
+    mnt_peer_group: u64,
+    mnt_master: u64,
+    propagate_from: u64,
+    mnt_root: u32,
+    mnt_point: u32,
+    mnt_ns_id: u64,
+    fs_subtype: u32,
+    sb_source: u32,
+    spare: [u64; 48],
+    text: [u8; STATMOUNT_TEXT],
+}
+
+/// Room for the strings: a root, a source and options of a page each.
+const STATMOUNT_TEXT: usize = 3 * 4096;
+
+#[repr(C)]
+struct MountIdRequest {
+    size: u32,
+    spare: u32,
+    mnt_id: u64,
+    param: u64,
+}
+
+const STATMOUNT_SB_BASIC: u64 = 0x1;
+const STATMOUNT_MNT_BASIC: u64 = 0x2;
+const STATMOUNT_MNT_ROOT: u64 = 0x8;
+const STATMOUNT_FS_TYPE: u64 = 0x20;
+const STATMOUNT_MNT_OPTS: u64 = 0x80;
+const STATMOUNT_FS_SUBTYPE: u64 = 0x100;
+const STATMOUNT_SB_SOURCE: u64 = 0x200;
+const MOUNT_ATTR_RDONLY: u64 = 0x1;
+
+/// What the kernel says of one mount.
+#[derive(Debug, Clone)]
+pub(crate) struct MountStat {
+    /// Its id in mountinfo.
+    pub reused_id: u32,
+    /// Unique id of the mount it is mounted on; its own for the root.
+    pub parent: u64,
+    pub fs_type: Vec<u8>,
+    pub root: Vec<u8>,
+    /// Linux 6.13; `None` before.
+    pub source: Option<Vec<u8>>,
+    /// Read-only by the mount, by the superblock, or by an emergency.
+    pub read_only: bool,
+}
+
+/// `statmount(id)` by unique mount id (6.8): walks no path, touches no filesystem. `ENOENT` after an unmount,
+/// lazy ones included.
+pub(crate) fn statmount(unique_id: u64) -> Result<MountStat> {
+    let request = MountIdRequest {
+        size: u32::try_from(size_of::<MountIdRequest>()).map_err(|_| Errno::EOVERFLOW)?,
+        spare: 0,
+        mnt_id: unique_id,
+        param: STATMOUNT_SB_BASIC
+            | STATMOUNT_MNT_BASIC
+            | STATMOUNT_MNT_ROOT
+            | STATMOUNT_FS_TYPE
+            | STATMOUNT_MNT_OPTS
+            | STATMOUNT_FS_SUBTYPE
+            | STATMOUNT_SB_SOURCE,
+    };
+    let mut answer = MaybeUninit::<RawStatmount>::zeroed();
+    // SAFETY: `request` carries its own size, `answer` is writable for the size passed; both outlive the call.
+    let result = unsafe {
+        libc::syscall(SYS_STATMOUNT, &raw const request, answer.as_mut_ptr(), size_of::<RawStatmount>(), 0)
+    };
+    Errno::result(result)?;
+    // SAFETY: zeroed before the call, and all-zero bytes are a valid value of this plain structure.
+    let answer = unsafe { answer.assume_init_ref() };
+    let text = |bit: u64, offset: u32| (answer.mask & bit != 0).then(|| text_at(&answer.text, offset));
+    let mut fs_type = text(STATMOUNT_FS_TYPE, answer.fs_type).unwrap_or_default();
+    if let Some(subtype) = text(STATMOUNT_FS_SUBTYPE, answer.fs_subtype).filter(|subtype| !subtype.is_empty())
+    {
+        fs_type.push(b'.');
+        fs_type.extend_from_slice(&subtype);
+    }
+    let options = text(STATMOUNT_MNT_OPTS, answer.mnt_opts).unwrap_or_default();
+    let emergency = options.split(|byte| *byte == b',').any(|option| option == b"emergency_ro");
+    Ok(MountStat {
+        reused_id: answer.mnt_id_old,
+        parent: answer.mnt_parent_id,
+        fs_type,
+        root: text(STATMOUNT_MNT_ROOT, answer.mnt_root).unwrap_or_default(),
+        source: text(STATMOUNT_SB_SOURCE, answer.sb_source),
+        read_only: answer.mnt_attr & MOUNT_ATTR_RDONLY != 0
+            || u64::from(answer.sb_flags) & libc::MS_RDONLY != 0
+            || emergency,
+    })
+}
+
+fn text_at(text: &[u8], offset: u32) -> Vec<u8> {
+    let from = usize::try_from(offset).ok().and_then(|offset| text.get(offset..)).unwrap_or_default();
+    from.split(|byte| *byte == 0).next().unwrap_or_default().to_vec()
+}

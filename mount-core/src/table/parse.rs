@@ -1,0 +1,59 @@
+//! One line of `/proc/<pid>/mountinfo`, as proc(5) describes it.
+
+use crate::path::unescape;
+
+/// One mount, as the kernel lists it. All texts are bytes, octal escapes decoded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mount {
+    /// Id of the mount; reused after it is gone.
+    pub id: u32,
+    /// Id of the mount this one is mounted on; itself or not listed for the root.
+    pub parent: u32,
+    /// Device of the filesystem, major and minor.
+    pub device: (u32, u32),
+    /// The directory of the filesystem that is seen at the mountpoint, `/` unless it is a bind mount or subvolume.
+    pub root: Vec<u8>,
+    /// Where it is mounted, as seen from the root directory of the process.
+    pub mountpoint: Vec<u8>,
+    /// Whether the mount or its filesystem is read-only.
+    pub read_only: bool,
+    /// Filesystem type, with its subtype: `ext4`, `fuse.sshfs`.
+    pub fs_type: Vec<u8>,
+    /// Device, server or name behind it; may be empty.
+    pub source: Vec<u8>,
+}
+
+impl Mount {
+    /// Understands one line without its newline; `None` when it is not one of a mount table.
+    ///
+    /// A source may be empty, which leaves two spaces in a row, so that fields are told apart by single spaces.
+    pub(super) fn parse(line: &[u8]) -> Option<Mount> {
+        let mut fields = line.split(|byte| *byte == b' ');
+        let id = number(fields.next()?)?;
+        let parent = number(fields.next()?)?;
+        let mut device = fields.next()?.splitn(2, |byte| *byte == b':');
+        let device = (number(device.next()?)?, number(device.next()?)?);
+        let root = unescape(fields.next()?).into_owned();
+        let mountpoint = unescape(fields.next()?).into_owned();
+        if mountpoint.first() != Some(&b'/') {
+            return None;
+        }
+        let options = fields.next()?;
+        // Optional fields (propagation) up to a lone hyphen; their number varies.
+        fields.find(|field| *field == b"-")?;
+        let fs_type = unescape(fields.next()?).into_owned();
+        let source = unescape(fields.next()?).into_owned();
+        let super_options = fields.next().unwrap_or_default();
+        let read_only = [options, super_options].iter().any(|options| has_option(options, b"ro"))
+            || has_option(super_options, b"emergency_ro");
+        Some(Mount { id, parent, device, root, mountpoint, read_only, fs_type, source })
+    }
+}
+
+fn number(field: &[u8]) -> Option<u32> {
+    std::str::from_utf8(field).ok()?.parse().ok()
+}
+
+fn has_option(options: &[u8], wanted: &[u8]) -> bool {
+    options.split(|byte| *byte == b',').any(|option| option == wanted)
+}

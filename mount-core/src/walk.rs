@@ -1,0 +1,314 @@
+//! The walk along a path: where it really leads, what exists of it, and in which mount it ends.
+//!
+//! The guard must never wait for a filesystem, and a path walk is where waiting happens: each component is
+//! looked up in the filesystem before it. So a component is asked for uncached only where the filesystem it
+//! lies in is a local one; elsewhere the kernel's cache answers or nobody does, and the rest of the path is
+//! taken as it is written.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::ffi::OsStringExt;
+use std::rc::Rc;
+
+use nix::errno::Errno;
+
+use crate::kernel::Kernel;
+use crate::path;
+use crate::sys::{self, At, Looked};
+use crate::table::MountTable;
+
+/// The kernel's own limit of symlinks in one path.
+const MAX_SYMLINKS: usize = 40;
+
+/// More filesystem types than this remembered by mount id, and the memory starts anew: unique ids never come
+/// again, so that a host which mounts all day would fill it.
+const MAX_REMEMBERED: usize = 1024;
+
+/// Why a walk ended where it did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Stop {
+    /// The whole path exists.
+    Found,
+    /// The next component doesn't exist.
+    Missing,
+    /// The next component could only be had by asking a filesystem that may not answer.
+    Unanswered,
+    /// The next component can't be had: `EACCES`, `EIO`, `ENOTCONN`, `ENOTDIR`, `ELOOP`.
+    Failed(Errno),
+}
+
+/// Where a path leads.
+#[derive(Debug)]
+pub(crate) struct Walk {
+    /// The path without symlinks, `.` and `..`, as far as it could be found out; the rest as written.
+    pub real: Vec<u8>,
+    /// How much of `real` exists, in bytes.
+    pub existing: usize,
+    /// What exists at that point, open as `O_PATH`.
+    pub fd: OwnedFd,
+    /// `statx` of it.
+    pub looked: Looked,
+    pub stop: Stop,
+    /// Directories the walk passed through besides those on `real`: where the symlinks lay it followed, and
+    /// what a `..` led out of.
+    pub detours: Vec<Vec<u8>>,
+}
+
+impl Walk {
+    /// A walk that is known to end at an open file.
+    pub(crate) fn ended_at(real: &[u8], fd: OwnedFd, looked: Looked) -> Self {
+        Walk { real: real.to_vec(), existing: real.len(), fd, looked, stop: Stop::Found, detours: Vec::new() }
+    }
+}
+
+/// Walks paths. Remembers which mounts are local.
+pub(crate) struct Walker {
+    pub(crate) kernel: Kernel,
+    local: RefCell<HashMap<u64, bool>>,
+}
+
+/// A place reached on a walk.
+struct Place {
+    real: Vec<u8>,
+    fd: OwnedFd,
+    looked: Looked,
+}
+
+/// The mount table, read at most once for each change of it, and only when somebody asks.
+pub(crate) type TableSource<'a> = &'a dyn Fn() -> Option<Rc<MountTable>>;
+
+impl Walker {
+    pub(crate) fn new(kernel: Kernel) -> Self {
+        Walker { kernel, local: RefCell::default() }
+    }
+
+    /// Walks a clean path. `table` stands in for `statmount` where the kernel lacks it.
+    ///
+    /// # Errors
+    /// Only when not even `/` can be opened.
+    pub(crate) fn walk(&self, path: &[u8], table: TableSource<'_>) -> Result<Walk, Errno> {
+        let plain = self.kernel.openat2 && !path::components(path).any(|component| component == b"..");
+        if plain && let Some(walk) = self.at_once(path) {
+            return Ok(walk);
+        }
+        self.by_component(path, table)
+    }
+
+    /// The common case in two calls: no symlink on the way, everything cached. Missing components at the end
+    /// cost one call each.
+    fn at_once(&self, path: &[u8]) -> Option<Walk> {
+        let resolve = libc::RESOLVE_NO_SYMLINKS | libc::RESOLVE_NO_MAGICLINKS | libc::RESOLVE_CACHED;
+        let mut existing = path;
+        loop {
+            match sys::openat2(At::Cwd, existing, libc::O_PATH, 0, resolve) {
+                Ok(fd) => {
+                    let looked = sys::look_fd(fd.as_fd(), self.kernel.id).ok()?;
+                    let stop = if existing.len() == path.len() { Stop::Found } else { Stop::Missing };
+                    let existing = existing.len();
+                    return Some(Walk {
+                        real: path.to_vec(),
+                        existing,
+                        fd,
+                        looked,
+                        stop,
+                        detours: Vec::new(),
+                    });
+                }
+                Err(Errno::ENOENT) if existing.len() > 1 => existing = path::parent(existing),
+                Err(_) => return None,
+            }
+        }
+    }
+
+    fn by_component(&self, path: &[u8], table: TableSource<'_>) -> Result<Walk, Errno> {
+        let mut steps: Vec<Vec<u8>> = path::components(path).rev().map(<[u8]>::to_vec).collect();
+        let mut place = self.root()?;
+        let mut detours = Vec::new();
+        let mut symlinks = 0;
+        let mut stop = Stop::Found;
+        while let Some(component) = steps.pop() {
+            let next = match self.step(&place, &component, table) {
+                Ok(next) if next.looked.is_symlink() => {
+                    symlinks += 1;
+                    self.follow(&place, &next, symlinks, table).map(Next::Symlink)
+                }
+                other => other.map(Next::Place),
+            };
+            match next {
+                Ok(Next::Place(next)) => {
+                    if component == b".." {
+                        detours.push(place.real);
+                    }
+                    place = next;
+                }
+                Ok(Next::Symlink(target)) => {
+                    detours.push(place.real.clone());
+                    if target.first() == Some(&b'/') {
+                        place = self.root()?;
+                    }
+                    let target = path::components(&target).filter(|component| *component != b".");
+                    steps.extend(target.rev().map(<[u8]>::to_vec));
+                }
+                Err(why) => {
+                    steps.push(component);
+                    stop = why;
+                    break;
+                }
+            }
+        }
+        let existing = place.real.len();
+        let mut real = place.real;
+        for component in steps.into_iter().rev() {
+            match component.as_slice() {
+                b".." => path::pop(&mut real),
+                component => path::push(&mut real, component),
+            }
+        }
+        let existing = existing.min(real.len());
+        Ok(Walk { real, existing, fd: place.fd, looked: place.looked, stop, detours })
+    }
+
+    fn root(&self) -> Result<Place, Errno> {
+        let fd = sys::openat(At::Cwd, b"/", libc::O_PATH | libc::O_DIRECTORY)?;
+        let looked = sys::look_fd(fd.as_fd(), self.kernel.id)?;
+        Ok(Place { real: b"/".to_vec(), fd, looked })
+    }
+
+    /// One component on, without following it if it is a symlink and without triggering it if it is an automount.
+    fn step(&self, from: &Place, component: &[u8], table: TableSource<'_>) -> Result<Place, Stop> {
+        let fd = self.open_component(from, component, table).map_err(|errno| match errno {
+            Errno::ENOENT => Stop::Missing,
+            Errno::EAGAIN => Stop::Unanswered,
+            errno => Stop::Failed(errno),
+        })?;
+        let looked = sys::look_fd(fd.as_fd(), self.kernel.id).map_err(Stop::Failed)?;
+        let mut real = from.real.clone();
+        match component {
+            b".." => path::pop(&mut real),
+            component => path::push(&mut real, component),
+        }
+        Ok(Place { real, fd, looked })
+    }
+
+    fn open_component(
+        &self,
+        from: &Place,
+        component: &[u8],
+        table: TableSource<'_>,
+    ) -> Result<OwnedFd, Errno> {
+        let at = At::Dir(from.fd.as_fd());
+        let flags = libc::O_PATH | libc::O_NOFOLLOW;
+        if self.kernel.openat2 {
+            match sys::openat2(at, component, flags, 0, libc::RESOLVE_CACHED) {
+                Err(Errno::EAGAIN) if self.may_ask(from, table) => {}
+                other => return other,
+            }
+        } else if !self.may_ask(from, table) {
+            return Err(Errno::EAGAIN);
+        }
+        sys::openat(at, component, flags)
+    }
+
+    /// What a symlink says. Read only where its filesystem can be asked: there is no cached way to read one.
+    fn follow(
+        &self,
+        from: &Place,
+        link: &Place,
+        count: usize,
+        table: TableSource<'_>,
+    ) -> Result<Vec<u8>, Stop> {
+        if count > MAX_SYMLINKS {
+            return Err(Stop::Failed(Errno::ELOOP));
+        }
+        if !self.may_ask(from, table) {
+            return Err(Stop::Unanswered);
+        }
+        let target = nix::fcntl::readlinkat(&link.fd, "").map_err(Stop::Failed)?;
+        Ok(target.into_vec())
+    }
+
+    /// Whether the filesystem at a place is one that answers without a server or a user's process behind it.
+    fn may_ask(&self, place: &Place, table: TableSource<'_>) -> bool {
+        match place.looked.mount_id {
+            Some(id) if self.kernel.statmount => self.is_local_mount(id),
+            _ => table()
+                .and_then(|table| table.locate(&place.real).map(|found| is_local(&found.mount.fs_type)))
+                .unwrap_or(false),
+        }
+    }
+
+    /// Whether a mount and all that it is mounted on are local, so that no walk to a mountpoint in it can block.
+    pub(crate) fn is_reached_locally(&self, mut id: u64) -> bool {
+        loop {
+            if !self.is_local_mount(id) {
+                return false;
+            }
+            match sys::statmount(id) {
+                Ok(mount) if mount.parent == id || mount.parent == 0 => return true,
+                Ok(mount) => id = mount.parent,
+                // The parent of the root of all is in no namespace.
+                Err(_) => return true,
+            }
+        }
+    }
+
+    fn is_local_mount(&self, id: u64) -> bool {
+        if let Some(local) = self.local.borrow().get(&id) {
+            return *local;
+        }
+        let Ok(mount) = sys::statmount(id) else {
+            return false;
+        };
+        let local = is_local(&mount.fs_type);
+        let mut remembered = self.local.borrow_mut();
+        if remembered.len() >= MAX_REMEMBERED {
+            remembered.clear();
+        }
+        remembered.insert(id, local);
+        local
+    }
+}
+
+enum Next {
+    Place(Place),
+    Symlink(Vec<u8>),
+}
+
+/// Filesystem types that answer a look-up by themselves.
+///
+/// A list of the local ones rather than of the remote: a type nobody has thought of is treated as one that may
+/// hang, which costs a cached answer instead of a stuck mail process.
+pub(crate) fn is_local(fs_type: &[u8]) -> bool {
+    const LOCAL: &[&[u8]] = &[
+        b"bcachefs",
+        b"btrfs",
+        b"cgroup",
+        b"cgroup2",
+        b"devtmpfs",
+        b"erofs",
+        b"exfat",
+        b"ext2",
+        b"ext3",
+        b"ext4",
+        b"f2fs",
+        b"hugetlbfs",
+        b"iso9660",
+        b"jfs",
+        b"nilfs2",
+        b"ntfs3",
+        b"overlay",
+        b"proc",
+        b"ramfs",
+        b"reiserfs",
+        b"rootfs",
+        b"squashfs",
+        b"sysfs",
+        b"tmpfs",
+        b"udf",
+        b"vfat",
+        b"xfs",
+        b"zfs",
+    ];
+    LOCAL.contains(&fs_type)
+}

@@ -1,0 +1,340 @@
+//! Both registry files together: reading, writing, reconciling, and refusing to.
+
+use std::fs;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use mount_core::registry::{Content, Directories, Entry, Pattern, SIZE_MAX, Snapshot, Stamp, Store, Stuck};
+use mount_core::{Error, ErrorKind, State};
+use tempfile::TempDir;
+
+/// A registry in directories of its own.
+struct Registry {
+    store: Store,
+    _directory: TempDir,
+}
+
+impl Registry {
+    fn new() -> Self {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let directories =
+            Directories { state: directory.path().join("state"), run: directory.path().join("run") };
+        fs::create_dir(&directories.state).expect("a state directory");
+        fs::create_dir(&directories.run).expect("a run directory");
+        Registry { store: Store::new(directories), _directory: directory }
+    }
+
+    fn with(paths: &[&str]) -> Self {
+        let registry = Self::new();
+        registry.add(paths).expect("a new registry can be written");
+        registry
+    }
+
+    fn add(&self, paths: &[&str]) -> Result<(), Error> {
+        self.store.update(|list| {
+            paths
+                .iter()
+                .try_for_each(|path| list.insert(Entry::new(pattern(path), State::Online)).map(|_| ()))
+        })
+    }
+
+    fn persistent(&self) -> PathBuf {
+        self.store.directories().persistent()
+    }
+
+    fn runtime(&self) -> PathBuf {
+        self.store.directories().runtime()
+    }
+
+    fn texts(&self) -> (String, String) {
+        (text(&self.persistent()), text(&self.runtime()))
+    }
+
+    /// Modification times and inodes: what no write at all leaves the same.
+    fn traces(&self) -> [(u64, i64); 2] {
+        [self.persistent(), self.runtime()].map(|path| {
+            let metadata = fs::metadata(path).expect("a registry file");
+            (metadata.ino(), metadata.ctime_nsec())
+        })
+    }
+
+    fn stuck(&self, path: &str) -> Option<Stuck> {
+        let runtime = self.store.read_effective().expect("a registry").expect("is there");
+        runtime.document().get(&pattern(path)).expect("a registered mountpoint").options.stuck()
+    }
+}
+
+fn pattern(path: &str) -> Pattern<'static> {
+    Pattern::parse(Path::new(path)).expect("a path that can be registered").into_owned()
+}
+
+fn text(path: &Path) -> String {
+    fs::read_to_string(path).expect("a registry file of ASCII")
+}
+
+fn damaged<T>(result: Result<T, Error>) -> String {
+    let error = result.err().expect("a damaged registry is an error");
+    assert_eq!(error.kind(), ErrorKind::DamagedRegistry, "{error:?}");
+    error.to_string()
+}
+
+fn paths_of(snapshot: &Snapshot) -> Vec<PathBuf> {
+    let registered = |content| match content {
+        Content::Registered(entry) => Some(entry.pattern.path().to_path_buf()),
+        _ => None,
+    };
+    snapshot.lines().filter_map(|line| registered(line.content)).collect()
+}
+
+const STUCK: Stuck = Stuck { since: Some(1_700_000_000) };
+
+#[test]
+fn first_write_makes_both_files_with_one_generation() {
+    let registry = Registry::with(&["/srv/a", "/srv/b/*"]);
+    let expected = "# mountguard 1 generation=1\nonline /srv/a\nonline /srv/b/*\n";
+    assert_eq!(registry.texts(), (expected.into(), expected.into()));
+    for path in [registry.persistent(), registry.runtime()] {
+        assert_eq!(fs::metadata(path).expect("a registry file").permissions().mode() & 0o7777, 0o644);
+    }
+    registry.add(&["/srv/c"]).expect("a second write");
+    assert!(registry.texts().0.starts_with("# mountguard 1 generation=2\n"));
+}
+
+#[test]
+fn nothing_there_is_told_from_nothing_registered() {
+    let registry = Registry::new();
+    assert!(registry.store.read_effective().expect("no registry is no error").is_none());
+    assert_eq!(registry.store.stamp().expect("no registry is no error"), Stamp::Absent);
+    registry.store.restore().expect("nothing to restore");
+    assert!(!registry.persistent().exists() && !registry.runtime().exists());
+    fs::write(registry.persistent(), "# mountguard 1 generation=0\n").expect("a list of none");
+    let snapshot = registry.store.read_effective().expect("a list of none").expect("is a list");
+    assert_eq!(paths_of(&snapshot), [""; 0].map(PathBuf::from));
+}
+
+#[test]
+fn change_that_changes_nothing_writes_nothing() {
+    let registry = Registry::with(&["/srv/a"]);
+    let before = registry.traces();
+    let state = registry.store.update(|list| list.set_state(&pattern("/srv/a"), State::Online));
+    assert_eq!(state.expect("a registered mountpoint"), State::Online);
+    registry.store.restore().expect("both files are there");
+    registry.store.observe(&[(pattern("/srv/a"), None)]).expect("both files are there");
+    assert_eq!(registry.traces(), before);
+}
+
+#[test]
+fn change_that_fails_writes_nothing() {
+    let registry = Registry::with(&["/srv/a"]);
+    let before = registry.traces();
+    let error = registry.add(&["/srv/b", "/srv/a"]).expect_err("a duplicate");
+    assert_eq!(error.kind(), ErrorKind::Data);
+    assert_eq!(registry.traces(), before);
+}
+
+#[test]
+fn runtime_file_is_made_from_the_persistent_one() {
+    let registry = Registry::with(&["/srv/a"]);
+    fs::remove_file(registry.runtime()).expect("the runtime file can be removed");
+    let effective = registry.store.read_effective().expect("a registry").expect("is there");
+    assert_eq!(effective.path(), registry.persistent());
+    registry.store.restore().expect("the persistent file is there");
+    let effective = registry.store.read_effective().expect("a registry").expect("is there");
+    assert_eq!(effective.path(), registry.runtime());
+    assert_eq!(registry.texts().0, registry.texts().1);
+}
+
+#[test]
+fn edit_by_hand_counts_from_the_next_start() {
+    let registry = Registry::with(&["/srv/a", "/srv/b"]);
+    registry.store.observe(&[(pattern("/srv/a"), Some(STUCK))]).expect("a registered mountpoint");
+    let edited = "# mountguard 1 generation=1\n# by hand\nonlin /typo\noffline /srv/a\nonline /srv/c\n";
+    fs::write(registry.persistent(), edited).expect("an edit by hand");
+    registry.store.restore().expect("a start");
+    let expected = edited.replace("/srv/a", "/srv/a\tobserved=stuck\tsince=1700000000");
+    assert_eq!(registry.texts(), (edited.into(), expected));
+}
+
+#[test]
+fn edit_by_hand_counts_from_the_next_write() {
+    let registry = Registry::with(&["/srv/a"]);
+    fs::write(registry.persistent(), "# mountguard 1 generation=1\noffline /srv/x\n")
+        .expect("an edit by hand");
+    registry.add(&["/srv/b"]).expect("a write");
+    let expected = "# mountguard 1 generation=2\noffline /srv/x\nonline /srv/b\n";
+    assert_eq!(registry.texts(), (expected.into(), expected.into()));
+}
+
+#[test]
+fn dovecot_2_2_registry_guards_at_once_and_is_upgraded_by_the_first_write() {
+    let registry = Registry::new();
+    let old = "online /srv/my mail\nignore /mnt/*\n";
+    fs::write(registry.persistent(), old).expect("an old registry");
+    let effective = registry.store.read_effective().expect("an old registry").expect("is there");
+    assert!(effective.header().is_legacy);
+    assert_eq!(paths_of(&effective), ["/srv/my mail", "/mnt"].map(PathBuf::from));
+    registry.store.restore().expect("a start");
+    assert_eq!(registry.texts().0, old);
+    registry.add(&["/srv/a"]).expect("the first write");
+    let new = "# mountguard 1 generation=1\nonline /srv/my\\040mail\nignore /mnt/*\nonline /srv/a\n";
+    assert_eq!(registry.texts(), (new.into(), new.into()));
+}
+
+#[test]
+fn observation_is_in_the_runtime_file_only_and_outlives_writes() {
+    let registry = Registry::with(&["/srv/a", "/srv/b"]);
+    let persistent = registry.texts().0;
+    registry
+        .store
+        .observe(&[(pattern("/srv/a"), Some(STUCK)), (pattern("/gone"), Some(STUCK))])
+        .expect("observed");
+    assert_eq!((registry.texts().0, registry.stuck("/srv/a")), (persistent, Some(STUCK)));
+    assert!(!registry.texts().1.contains("/gone"));
+    registry.add(&["/srv/c"]).expect("a write");
+    assert_eq!((registry.stuck("/srv/a"), registry.stuck("/srv/b")), (Some(STUCK), None));
+    assert!(!registry.texts().0.contains("stuck"));
+    registry.store.observe(&[(pattern("/srv/a"), None)]).expect("it answers again");
+    assert_eq!(registry.texts().0, registry.texts().1);
+}
+
+#[test]
+fn observation_of_a_removed_mountpoint_does_not_come_back_with_it() {
+    let registry = Registry::with(&["/srv/a"]);
+    registry.store.observe(&[(pattern("/srv/a"), Some(STUCK))]).expect("observed");
+    registry.store.update(|list| list.forget(&pattern("/srv/a"))).expect("a registered mountpoint");
+    assert_eq!(registry.texts().1, "# mountguard 1 generation=2\nforgotten /srv/a\n");
+    registry.add(&["/srv/a"]).expect("a forgotten mountpoint");
+    assert_eq!(registry.stuck("/srv/a"), None);
+}
+
+#[test]
+fn nothing_is_written_over_a_file_that_cannot_be_understood() {
+    let unreadable: [&[u8]; 5] = [b"", b"\x7fELF\0\0", b"# mountguard 2 x\n", b"onl", b"online /a\tx=1\n"];
+    for content in unreadable {
+        for damage_runtime in [false, true] {
+            let registry = Registry::with(&["/srv/a"]);
+            let path = if damage_runtime { registry.runtime() } else { registry.persistent() };
+            fs::write(&path, content).expect("a damaged file");
+            let before = registry.traces();
+            let message = damaged(registry.add(&["/srv/b"]));
+            assert!(message.contains(path.to_str().expect("a path of ASCII")), "{message}");
+            assert!(message.contains("line 1"), "{message}");
+            damaged(registry.store.restore());
+            damaged(registry.store.observe(&[(pattern("/srv/a"), Some(STUCK))]));
+            assert_eq!(registry.traces(), before);
+            if damage_runtime {
+                damaged(registry.store.read_effective());
+            } else {
+                damaged(registry.store.read_persistent());
+            }
+        }
+    }
+}
+
+#[test]
+fn directory_and_fifo_in_its_place_are_errors() {
+    let registry = Registry::new();
+    fs::create_dir(registry.persistent()).expect("a directory");
+    damaged(registry.store.read_effective());
+    damaged(registry.add(&["/srv/a"]));
+    fs::remove_dir(registry.persistent()).expect("an empty directory");
+    nix::unistd::mkfifo(&registry.persistent(), nix::sys::stat::Mode::S_IRWXU).expect("a FIFO");
+    damaged(registry.store.read_effective());
+}
+
+#[test]
+fn registry_larger_than_the_limit_is_refused_unread() {
+    let registry = Registry::with(&["/srv/a"]);
+    let file = fs::OpenOptions::new().write(true).open(registry.runtime()).expect("the runtime file");
+    file.set_len(SIZE_MAX + 1).expect("a sparse file");
+    assert!(damaged(registry.store.read_effective()).contains("64 MiB"));
+}
+
+#[test]
+fn lost_persistent_file_is_not_begun_anew_while_a_runtime_file_remembers() {
+    let registry = Registry::with(&["/srv/a"]);
+    let runtime = registry.texts().1;
+    fs::remove_file(registry.persistent()).expect("the persistent file can be lost");
+    let message = damaged(registry.add(&["/srv/b"]));
+    assert!(message.contains("is gone") && message.contains("mounts\" made from it"), "{message}");
+    damaged(registry.store.restore());
+    assert_eq!(text(&registry.runtime()), runtime);
+    assert!(!registry.persistent().exists());
+}
+
+#[test]
+fn missing_state_directory_is_an_error_and_is_not_made() {
+    let registry = Registry::new();
+    fs::remove_dir(&registry.store.directories().state).expect("an empty directory");
+    assert_eq!(registry.add(&["/srv/a"]).expect_err("no state directory").kind(), ErrorKind::Io);
+    assert!(!registry.store.directories().state.exists());
+}
+
+#[test]
+fn missing_run_directory_leaves_readers_the_persistent_file() {
+    let registry = Registry::new();
+    fs::remove_dir(&registry.store.directories().run).expect("an empty directory");
+    registry.add(&["/srv/a"]).expect("a write before the first start");
+    let effective = registry.store.read_effective().expect("a registry").expect("is there");
+    assert_eq!(effective.path(), registry.persistent());
+    assert_eq!(registry.store.stamp().expect("a registry"), effective.stamp());
+}
+
+#[test]
+fn symbolic_link_is_followed_by_readers_and_refused_by_writers() {
+    let registry = Registry::with(&["/srv/a"]);
+    let target = registry.store.directories().state.join("elsewhere");
+    fs::rename(registry.persistent(), &target).expect("a file moved elsewhere");
+    symlink(&target, registry.persistent()).expect("a link");
+    let snapshot = registry.store.read_persistent().expect("a registry").expect("is there");
+    assert_eq!(paths_of(&snapshot), [PathBuf::from("/srv/a")]);
+    let error = registry.add(&["/srv/b"]).expect_err("a link would be replaced");
+    assert_eq!(error.kind(), ErrorKind::Data);
+    assert!(fs::symlink_metadata(registry.persistent()).expect("the link").is_symlink());
+    fs::remove_file(&target).expect("the target can be removed");
+    fs::remove_file(registry.runtime()).expect("the runtime file can be removed");
+    assert!(damaged(registry.store.read_effective()).contains("leads nowhere"));
+    damaged(registry.store.stamp());
+}
+
+#[test]
+fn temporary_file_of_a_killed_writer_is_no_registry_and_goes_with_the_next_write() {
+    let registry = Registry::new();
+    for path in [registry.persistent(), registry.runtime()] {
+        fs::write(path.with_extension("tmp"), "# mountguard 1 generation=9\nonline /half")
+            .expect("a left file");
+    }
+    assert!(registry.store.read_effective().expect("no registry").is_none());
+    registry.add(&["/srv/a"]).expect("a write");
+    assert_eq!(registry.texts().0, "# mountguard 1 generation=1\nonline /srv/a\n");
+    for path in [registry.persistent(), registry.runtime()] {
+        assert!(!path.with_extension("tmp").exists());
+    }
+}
+
+#[test]
+fn writer_waits_for_the_lock_and_gives_up_with_a_temporary_error() {
+    let registry = Registry::with(&["/srv/a"]);
+    let store = registry.store.clone().with_patience(Duration::from_millis(50));
+    let error = registry.store.update(|_| Ok(store.restore().expect_err("the lock is held")));
+    assert_eq!(error.expect("an update").kind(), ErrorKind::Temporary);
+    store.restore().expect("the lock is free again");
+}
+
+#[test]
+fn stamp_tells_each_list_from_the_one_before() {
+    let registry = Registry::new();
+    let mut seen = vec![Stamp::Absent];
+    for path in ["/srv/a", "/srv/b", "/srv/c"] {
+        registry.add(&[path]).expect("a write");
+        let stamp = registry.store.stamp().expect("a registry");
+        let effective = registry.store.read_effective().expect("a registry").expect("is there");
+        assert_eq!(stamp, effective.stamp());
+        assert_ne!(seen.last(), Some(&stamp));
+        seen.push(stamp);
+    }
+    fs::remove_dir_all(&registry.store.directories().run).expect("the run directory can vanish");
+    let stamp = registry.store.stamp().expect("the persistent file is there");
+    assert_ne!(seen.last(), Some(&stamp));
+}
