@@ -204,10 +204,10 @@ fn damaged_file_is_refused_with_the_line() {
     assert_eq!(damage(b"\x7fELF\x02\x01\x01\n"), Damage::NoRegistry);
 }
 
-/// A parser that is quadratic in any of these would take hours.
+/// A parser that is quadratic in any of these would take half an hour for each.
 #[test]
-fn megabytes_of_hostile_shapes_are_read_to_the_end() {
-    const SIZE: usize = 4 << 20;
+fn megabyte_of_each_hostile_shape_is_read_to_the_end() {
+    const SIZE: usize = 1 << 20;
     let repeated = |text: &[u8]| file(&text.repeat(SIZE / text.len()));
     let one_line = |text: &[u8]| file(&[b"online /", &text.repeat(SIZE / text.len())[..], b"\n"].concat());
     for text in
