@@ -2,11 +2,14 @@
 
 use std::cell::RefCell;
 use std::collections::HashMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
+use nix::errno::Errno;
+
 use crate::detect::{Detector, Observation};
-use crate::error::{Error, path_buf};
+use crate::error::{Error, ErrorKind, path_buf};
+use crate::filesystem::{Filesystem, Identity};
 use crate::lookup::{Hit, Index};
 use crate::operation::Operation;
 use crate::path;
@@ -14,6 +17,7 @@ use crate::permit::{Permit, Pin, Target};
 use crate::presence::Presence;
 use crate::refusal::{Cause, Refusal};
 use crate::state::State;
+use crate::walk::Stop;
 
 /// More mountpoints than this remembered (children of wildcards, that is), and the memory starts anew.
 const MAX_REMEMBERED: usize = 4096;
@@ -23,6 +27,26 @@ pub(crate) struct Judge {
     index: Index,
     detector: Rc<Detector>,
     seen: RefCell<HashMap<Box<[u8]>, Rc<Observation>>>,
+}
+
+/// What is found at a mountpoint.
+#[derive(Debug, Clone)]
+pub struct Examination {
+    /// Whether it is mounted.
+    pub presence: Presence,
+    /// What is mounted; `None` when nothing is, or when the method cannot tell.
+    pub filesystem: Option<Filesystem>,
+}
+
+/// Where a path leads.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Resolved {
+    /// The path without symlinks, `.` and `..`; what doesn't exist of it as written.
+    pub path: PathBuf,
+    /// Whether all of it exists.
+    pub exists: bool,
+    /// Whether it is a directory.
+    pub is_directory: bool,
 }
 
 /// Where a path leads, and the mountpoints it relies on, in the order they are passed.
@@ -85,19 +109,54 @@ impl Judge {
         if let Some(seen) = self.remembered(&clean).filter(|seen| self.detector.still(&clean, seen)) {
             return self.with_stuck(&clean, &seen.presence);
         }
-        let hit = self.index.hits(&clean).last().filter(|hit| hit.mountpoint == &*clean);
-        let identity = hit.and_then(|hit| hit.registered.identity.as_deref());
-        let observation = self.detector.observe(&clean, identity);
+        self.examine(mountpoint).presence
+    }
+
+    pub(crate) fn examine(&self, mountpoint: &Path) -> Examination {
+        let clean = match path::clean(mountpoint) {
+            Ok(clean) => clean,
+            Err(error) => {
+                return Examination { presence: Presence::Unknown(error.chain()), filesystem: None };
+            }
+        };
+        let observation = self.remember(&clean, self.detector.observe(&clean, self.identity(&clean)));
         let presence = self.with_stuck(&clean, &observation.presence);
-        self.remember(&clean, observation);
-        presence
+        Examination { presence, filesystem: observation.filesystem.clone() }
+    }
+
+    /// The identity required at exactly this mountpoint.
+    fn identity(&self, mountpoint: &[u8]) -> Option<&Identity> {
+        self.index.at(mountpoint).and_then(|registered| registered.identity.as_deref())
+    }
+
+    pub(crate) fn resolve(&self, path: &Path) -> Result<Resolved, Error> {
+        let clean = path::clean(path)?;
+        let walk =
+            self.detector.walk(&clean).map_err(|errno| Error::syscall("open", Path::new("/"), errno))?;
+        match walk.stop {
+            Stop::Found | Stop::Missing | Stop::Failed(Errno::ENOTDIR) => Ok(Resolved {
+                path: path_buf(&walk.real),
+                exists: walk.stop == Stop::Found,
+                is_directory: walk.stop == Stop::Found && walk.looked.is_dir(),
+            }),
+            Stop::Unanswered => {
+                let text = format!(
+                    "open {path:?}: a filesystem on the way would have to be asked, and may not answer"
+                );
+                Err(Error::new(ErrorKind::Temporary, text))
+            }
+            Stop::Failed(errno @ (Errno::ELOOP | Errno::ENAMETOOLONG)) => {
+                Err(Error::syscall("open", path, errno).with_kind(ErrorKind::Data))
+            }
+            Stop::Failed(errno) => Err(Error::syscall("open", path, errno)),
+        }
     }
 
     /// What the prober found counts only while something is mounted that could be stuck.
     fn with_stuck(&self, mountpoint: &[u8], presence: &Presence) -> Presence {
-        let hit = self.index.hits(mountpoint).last().filter(|hit| hit.mountpoint == mountpoint);
+        let registered = self.index.at(mountpoint);
         match presence {
-            Presence::Mounted if hit.is_some_and(|hit| hit.registered.stuck) => Presence::Stuck,
+            Presence::Mounted if registered.is_some_and(|registered| registered.stuck) => Presence::Stuck,
             presence => presence.clone(),
         }
     }
@@ -145,11 +204,9 @@ impl Judge {
             return Ok(at);
         }
         let refuse = |presence| question.refuse(Some(mountpoint), Cause::Presence(presence));
-        let hit = self.index.hits(mountpoint).last();
-        let identity = hit.and_then(|hit| hit.registered.identity.as_deref());
         let (root, observation) = self
             .detector
-            .hold(mountpoint, &crossing.observation, identity)
+            .hold(mountpoint, &crossing.observation, self.identity(mountpoint))
             .map_err(|why| refuse(Presence::Unknown(why)))?;
         if observation.presence != Presence::Mounted {
             return Err(refuse(observation.presence));

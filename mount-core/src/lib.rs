@@ -23,6 +23,7 @@ mod walk;
 pub use detect::Method;
 pub use error::{Error, ErrorKind};
 pub use filesystem::{Filesystem, Identity};
+pub use judge::{Examination, Resolved};
 pub use location::{MailLocation, Roots};
 pub use mounts::{Mounts, WhenMissing};
 pub use operation::{Operation, Role};

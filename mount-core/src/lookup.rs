@@ -72,14 +72,20 @@ impl Index {
     /// The path must be clean and free of symlinks.
     pub(crate) fn hits<'a>(&'a self, path: &'a [u8]) -> impl Iterator<Item = Hit<'a>> {
         path::prefix_ends(path).enumerate().filter_map(move |(before, end)| {
-            let depth = before + 1;
             let mountpoint = &path[..end];
-            let position = self
-                .exact
-                .get(depth, mountpoint)
-                .or_else(|| self.wildcards.get(before, path::parent(mountpoint)))?;
-            let registered = self.entries.get(usize::try_from(position).ok()?)?;
+            let registered = self.at_depth(before + 1, mountpoint)?;
             Some(Hit { registered, mountpoint })
         })
+    }
+
+    /// What is registered for exactly this path.
+    pub(crate) fn at(&self, path: &[u8]) -> Option<&Registered> {
+        self.at_depth(path::components(path).count(), path)
+    }
+
+    fn at_depth(&self, depth: usize, path: &[u8]) -> Option<&Registered> {
+        let of_parent = || self.wildcards.get(depth.checked_sub(1)?, path::parent(path));
+        let position = self.exact.get(depth, path).or_else(of_parent)?;
+        self.entries.get(usize::try_from(position).ok()?)
     }
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use crate::detect::{Detector, Method};
 use crate::error::{Error, ErrorKind};
-use crate::judge::Judge;
+use crate::judge::{Examination, Judge, Resolved};
 use crate::lookup::Index;
 use crate::operation::Operation;
 use crate::permit::Permit;
@@ -119,6 +119,23 @@ impl Mounts {
     #[must_use]
     pub fn presence(&self, mountpoint: &Path) -> Presence {
         self.judge.borrow().presence(mountpoint)
+    }
+
+    /// What is observed of a path taken for a mountpoint, together with the filesystem found there; looked at anew.
+    #[must_use]
+    pub fn examine(&self, mountpoint: &Path) -> Examination {
+        self.judge.borrow().examine(mountpoint)
+    }
+
+    /// Where a path leads once its symlinks are resolved, and whether there is something. Never waits for a
+    /// filesystem.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Data`] for a path that is relative, empty, too long or leads in circles;
+    /// [`ErrorKind::Permission`] and [`ErrorKind::Io`] when it cannot be walked;
+    /// [`ErrorKind::Temporary`] when a filesystem on the way would have to be asked that may not answer.
+    pub fn resolve(&self, path: &Path) -> Result<Resolved, Error> {
+        self.judge.borrow().resolve(path)
     }
 
     /// Whether an operation on a path is permitted now. Never waits for a filesystem.

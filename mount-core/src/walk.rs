@@ -43,9 +43,7 @@ pub(crate) enum Stop {
 pub(crate) struct Walk {
     /// The path without symlinks, `.` and `..`, as far as it could be found out; the rest as written.
     pub real: Vec<u8>,
-    /// How much of `real` exists, in bytes.
-    pub existing: usize,
-    /// What exists at that point, open as `O_PATH`.
+    /// The deepest part of `real` that exists, open as `O_PATH`.
     pub fd: OwnedFd,
     /// `statx` of it.
     pub looked: Looked,
@@ -58,7 +56,7 @@ pub(crate) struct Walk {
 impl Walk {
     /// A walk that is known to end at an open file.
     pub(crate) fn ended_at(real: &[u8], fd: OwnedFd, looked: Looked) -> Self {
-        Walk { real: real.to_vec(), existing: real.len(), fd, looked, stop: Stop::Found, detours: Vec::new() }
+        Walk { real: real.to_vec(), fd, looked, stop: Stop::Found, detours: Vec::new() }
     }
 }
 
@@ -105,7 +103,6 @@ impl Walker {
                 Ok(fd) => {
                     let looked = sys::look_fd(fd.as_fd(), self.kernel.id).ok()?;
                     let stop = if existing.len() == path.len() { Stop::Found } else { Stop::Missing };
-                    let existing = existing.len();
                     return Some(Walk {
                         real: path.to_vec(),
                         existing,
@@ -157,7 +154,6 @@ impl Walker {
                 }
             }
         }
-        let existing = place.real.len();
         let mut real = place.real;
         for component in steps.into_iter().rev() {
             match component.as_slice() {
@@ -165,8 +161,7 @@ impl Walker {
                 component => path::push(&mut real, component),
             }
         }
-        let existing = existing.min(real.len());
-        Ok(Walk { real, existing, fd: place.fd, looked: place.looked, stop, detours })
+        Ok(Walk { real, fd: place.fd, looked: place.looked, stop, detours })
     }
 
     fn root(&self) -> Result<Place, Errno> {
