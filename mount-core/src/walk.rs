@@ -103,14 +103,7 @@ impl Walker {
                 Ok(fd) => {
                     let looked = sys::look_fd(fd.as_fd(), self.kernel.id).ok()?;
                     let stop = if existing.len() == path.len() { Stop::Found } else { Stop::Missing };
-                    return Some(Walk {
-                        real: path.to_vec(),
-                        existing,
-                        fd,
-                        looked,
-                        stop,
-                        detours: Vec::new(),
-                    });
+                    return Some(Walk { real: path.to_vec(), fd, looked, stop, detours: Vec::new() });
                 }
                 Err(Errno::ENOENT) if existing.len() > 1 => existing = path::parent(existing),
                 Err(_) => return None,

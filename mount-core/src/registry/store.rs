@@ -27,6 +27,12 @@ struct Found {
     runtime: Option<Snapshot>,
 }
 
+impl Found {
+    fn observed(&self) -> Option<Document> {
+        self.runtime.as_ref().map(Snapshot::document)
+    }
+}
+
 impl Store {
     /// The registry in `directories`. Nothing is looked at yet.
     #[must_use]
@@ -83,15 +89,16 @@ impl Store {
     }
 
     /// Applies `change` to the newest list and writes it, first the persistent file, then the runtime
-    /// one, which keeps what was observed. Without a change nothing is written, but edits made by hand
-    /// reach the runtime file. Without a run directory only the persistent file is written.
+    /// one, which keeps what was observed. Before that the runtime file is brought up to date, should the
+    /// persistent one have been edited by hand or its last writer been killed. Without a change nothing
+    /// else is written; without a run directory, only the persistent file.
     ///
     /// # Errors
     /// What `change` returns. [`ErrorKind::Temporary`] when another writer holds the lock for too long.
     /// As [`Store::read_persistent`], for either file. [`ErrorKind::DamagedRegistry`] when the
     /// persistent file is gone but a runtime file is there. [`ErrorKind::Io`], [`ErrorKind::Permission`]
-    /// when it cannot be written. After any of them both files have the lists they had before; the
-    /// text says so should the disk not even have allowed that.
+    /// when it cannot be written. After any of them the list is what it was before; the text
+    /// says so should the disk not even have allowed that.
     pub fn update<T>(&self, change: impl FnOnce(&mut Document) -> Result<T, Error>) -> Result<T, Error> {
         self.write(change, |_| {})
     }
@@ -126,7 +133,7 @@ impl Store {
         observe: impl FnOnce(&mut Document),
     ) -> Result<T, Error> {
         let _lock = Lock::take(&self.directories.lock(), self.patience)?;
-        let found = self.find()?;
+        let found = self.reconcile(self.find()?)?;
         let mut document = found.persistent.as_ref().map(Snapshot::document).unwrap_or_default();
         let value = change(&mut document)?;
         if document.is_changed() {
@@ -134,12 +141,23 @@ impl Store {
         } else if found.persistent.is_none() {
             return Ok(value);
         }
-        let observed = found.runtime.as_ref().map(Snapshot::document);
-        let mut runtime = document.with_observed_of(observed.as_ref());
+        let mut runtime = document.with_observed_of(found.observed().as_ref());
         observe(&mut runtime);
         let persistent = document.is_changed().then(|| document.to_bytes());
         self.replace(&found, persistent.as_deref(), &runtime.to_bytes())?;
         Ok(value)
+    }
+
+    /// Brings the runtime file up to the persistent one, before that goes ahead again: with one killed
+    /// writer after the other, readers would otherwise fall behind by more than the last write.
+    fn reconcile(&self, found: Found) -> Result<Found, Error> {
+        let Some(persistent) = &found.persistent else { return Ok(found) };
+        let runtime = persistent.document().with_observed_of(found.observed().as_ref()).to_bytes();
+        if bytes_of(&found.runtime) == Some(&runtime) {
+            return Ok(found);
+        }
+        self.replace(&found, None, &runtime)?;
+        Ok(Found { runtime: self.read_runtime()?, ..found })
     }
 
     /// Both files get their temporary file before either is replaced: a full disk is noticed while
