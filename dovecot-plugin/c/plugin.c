@@ -1,0 +1,30 @@
+/* The plugin's entry points; the only symbols it exports. */
+
+#include "mount-guard.h"
+#include "mail-storage-hooks.h"
+
+#define EXPORTED __attribute__((visibility("default")))
+
+EXPORTED void mount_guard_plugin_init(struct module *module);
+EXPORTED void mount_guard_plugin_deinit(void);
+EXPORTED extern const char *mount_guard_plugin_version;
+
+/* Dovecot compares this with its own before it calls anything else and refuses to start a session
+   when they differ. */
+const char *mount_guard_plugin_version = DOVECOT_ABI_VERSION;
+
+static struct mail_storage_hooks mount_guard_hooks = {
+	.mail_user_created = mount_guard_user_created,
+	.mailbox_list_created = mount_guard_list_created,
+};
+
+void mount_guard_plugin_init(struct module *module)
+{
+	mail_storage_hooks_add(module, &mount_guard_hooks);
+}
+
+void mount_guard_plugin_deinit(void)
+{
+	mail_storage_hooks_remove(&mount_guard_hooks);
+	mount_guard_close();
+}

@@ -1,0 +1,203 @@
+//! The functions C calls. `c/guard.h` is the other side.
+//!
+//! Every entry checks for null, asks Rust once, and catches panics; whatever goes wrong is a refusal.
+//! Strings are borrowed for the call, results are written into the caller's memory.
+
+use std::cell::RefCell;
+use std::ffi::{CStr, OsStr, c_char};
+use std::os::unix::ffi::OsStrExt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::slice::from_raw_parts;
+
+use crate::guards::{Answer, Guards, refuse_unknown};
+use crate::policy::{Deed, Format, Moment, role_from_number};
+use crate::settings::{RawText, Settings};
+use crate::words;
+use mount_core::Role;
+
+/// The one value that permits; every other refuses.
+const PERMITTED: u32 = 0x6d67;
+
+thread_local! {
+    /// Dovecot's processes have one thread; what mount-core gives belongs to one.
+    static GUARDS: RefCell<Guards> = RefCell::default();
+}
+
+/// `struct mount_guard_place`.
+#[repr(C)]
+pub struct Place {
+    role: u32,
+    path: *const c_char,
+}
+
+/// `struct mount_guard_question`.
+#[repr(C)]
+pub struct Question {
+    guard: u32,
+    moment: u32,
+    format: u32,
+    is_inbox: u32,
+    now: u64,
+    places: *const Place,
+    place_count: usize,
+}
+
+/// `struct mount_guard_result`.
+#[repr(C)]
+pub struct Outcome {
+    answer: u32,
+    reserved: u32,
+    permit: u64,
+    client: [u8; 512],
+    log: [u8; 1536],
+}
+
+/// `struct mount_guard_settings`.
+#[repr(C)]
+pub struct RawSettings {
+    state_dir: *const c_char,
+    run_dir: *const c_char,
+    mode: *const c_char,
+    registry: *const c_char,
+    message: *const c_char,
+}
+
+const _: () = assert!(size_of::<Place>() == 16 && size_of::<Question>() == 40);
+const _: () = assert!(size_of::<Outcome>() == 2064 && size_of::<RawSettings>() == 40);
+
+/// The guard for these settings; 0, which refuses everything, when there is none.
+///
+/// # Safety
+/// `settings` is null or points to settings whose strings are each null or NUL-terminated.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mount_guard_open(settings: *const RawSettings) -> u32 {
+    let open = || {
+        // SAFETY: null or valid for the call, as this function demands of its caller.
+        let raw = unsafe { settings.as_ref() }?;
+        // SAFETY: each is null or NUL-terminated, as this function demands of its caller.
+        let text = |string| unsafe { bytes(string) };
+        let settings = Settings::parse(&RawText {
+            state_dir: path(text(raw.state_dir)),
+            run_dir: path(text(raw.run_dir)),
+            mode: &String::from_utf8_lossy(text(raw.mode)),
+            registry: &String::from_utf8_lossy(text(raw.registry)),
+            message: &String::from_utf8_lossy(text(raw.message)),
+        });
+        Some(with_guards(|guards| guards.open(settings)))
+    };
+    catch_unwind(AssertUnwindSafe(open)).ok().flatten().unwrap_or(0)
+}
+
+/// Whether the moment may go on.
+///
+/// # Safety
+/// `result` is null or writable; `question` is null or as `guard.h` says.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mount_guard_judge(question: *const Question, result: *mut Outcome) {
+    // SAFETY: both are null or valid, as this function demands of its caller.
+    unsafe { answer_into(result, || ask(question, false)) }
+}
+
+/// Whether the moment may go on, holding the mounts until [`mount_guard_verify`].
+///
+/// # Safety
+/// As for [`mount_guard_judge`].
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mount_guard_pin(question: *const Question, result: *mut Outcome) {
+    // SAFETY: both are null or valid, as this function demands of its caller.
+    unsafe { answer_into(result, || ask(question, true)) }
+}
+
+/// Whether what was pinned is still mounted where it was; ends the permit.
+///
+/// # Safety
+/// `result` is null or writable.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mount_guard_verify(permit: u64, result: *mut Outcome) {
+    // SAFETY: null or writable, as this function demands of its caller.
+    unsafe { answer_into(result, || with_guards(|guards| guards.verify(permit))) }
+}
+
+/// Forgets all guards and permits.
+#[unsafe(no_mangle)]
+pub extern "C" fn mount_guard_close() {
+    let forget = || with_guards(|guards| *guards = Guards::default());
+    // What a destructor panics about changes nothing: there is no guard after this.
+    let _ = catch_unwind(forget);
+}
+
+fn with_guards<T>(work: impl FnOnce(&mut Guards) -> T) -> T {
+    GUARDS.with_borrow_mut(work)
+}
+
+/// Writes the answer, a refusal when there is none because of a panic.
+///
+/// # Safety
+/// `result` is null or writable.
+unsafe fn answer_into(result: *mut Outcome, decide: impl FnOnce() -> Answer) {
+    let answer = catch_unwind(AssertUnwindSafe(decide)).unwrap_or_else(|_| refuse_unknown());
+    // SAFETY: null or writable, as this function demands of its caller.
+    let Some(outcome) = (unsafe { result.as_mut() }) else { return };
+    words::fit(&answer.client, &mut outcome.client);
+    words::fit(&answer.log, &mut outcome.log);
+    outcome.permit = answer.permit;
+    outcome.answer = if answer.permitted { PERMITTED } else { 0 };
+}
+
+/// # Safety
+/// `question` is null or as `guard.h` says.
+unsafe fn ask(question: *const Question, pin: bool) -> Answer {
+    // SAFETY: null or valid, as this function demands of its caller.
+    let Some(question) = (unsafe { question.as_ref() }) else { return refuse_unknown() };
+    // SAFETY: the places of a valid question are valid.
+    let needed = unsafe { needed_paths(question) };
+    let Some((moment, paths)) = needed else { return refuse_unknown() };
+    with_guards(|guards| guards.ask(question.guard, question.now, moment.operation(), &paths, pin))
+}
+
+/// The paths of a question that its moment needs; none when the question makes no sense.
+///
+/// # Safety
+/// The question's places are valid for the call.
+unsafe fn needed_paths(question: &Question) -> Option<(Moment, Vec<&Path>)> {
+    let places = match question.place_count {
+        0 => &[],
+        // SAFETY: that many places, as this function demands of its caller; null was ruled out.
+        count if !question.places.is_null() => unsafe { from_raw_parts(question.places, count) },
+        _ => return None,
+    };
+    let moment = Moment::from_number(question.moment)?;
+    let mut roles = Vec::with_capacity(places.len());
+    for place in places {
+        // SAFETY: null or NUL-terminated, as this function demands of its caller.
+        let path = Path::new(OsStr::from_bytes(unsafe { bytes(place.path) }));
+        if !path.is_absolute() {
+            return None;
+        }
+        roles.push((role_from_number(place.role)?, path));
+    }
+    let deed = Deed {
+        moment,
+        format: Format::from_number(question.format)?,
+        separate_inbox: question.is_inbox != 0 && roles.iter().any(|(role, _)| *role == Role::Inbox),
+    };
+    let paths = roles.into_iter().filter(|(role, _)| deed.needs(*role)).map(|(_, path)| path).collect();
+    Some((moment, paths))
+}
+
+/// The bytes of a string, none for null.
+///
+/// # Safety
+/// `string` is null or NUL-terminated, and stays as it is for `'a`.
+unsafe fn bytes<'a>(string: *const c_char) -> &'a [u8] {
+    if string.is_null() {
+        return &[];
+    }
+    // SAFETY: not null, and NUL-terminated as this function demands of its caller.
+    unsafe { CStr::from_ptr(string) }.to_bytes()
+}
+
+fn path(bytes: &[u8]) -> PathBuf {
+    PathBuf::from(OsStr::from_bytes(bytes))
+}

@@ -1,0 +1,119 @@
+//! The guards of this process and the permits they gave out.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use crate::judge::{Judge, Permit, Refused};
+use crate::said::Said;
+use crate::settings::Settings;
+use crate::words;
+use mount_core::Operation;
+
+/// What is to be answered to C.
+#[derive(Debug, Default)]
+pub(crate) struct Answer {
+    pub(crate) permitted: bool,
+    /// What pins the mounts, 0 when nothing does.
+    pub(crate) permit: u64,
+    pub(crate) client: String,
+    /// Empty when it was logged before.
+    pub(crate) log: String,
+}
+
+struct Guard {
+    settings: Settings,
+    judge: Judge,
+    said: Said,
+}
+
+struct Pinned {
+    guard: usize,
+    permit: Permit,
+}
+
+/// All guards, by the number that C knows them by, and all permits in force.
+#[derive(Default)]
+pub(crate) struct Guards {
+    guards: Vec<Guard>,
+    pinned: HashMap<u64, Pinned>,
+    last_permit: u64,
+}
+
+impl Guards {
+    /// The number of the guard with these settings, from 1. Users with the same settings share one.
+    pub(crate) fn open(&mut self, settings: Settings) -> u32 {
+        let known = self.guards.iter().position(|guard| guard.settings == settings);
+        let index = known.unwrap_or_else(|| {
+            let judge = Judge::new(settings.source.clone());
+            self.guards.push(Guard { settings, judge, said: Said::default() });
+            self.guards.len() - 1
+        });
+        u32::try_from(index + 1).unwrap_or(0)
+    }
+
+    /// Whether the paths may be used; with `pin`, holding their mounts.
+    pub(crate) fn ask(
+        &mut self,
+        number: u32,
+        turn: u64,
+        operation: Operation,
+        paths: &[&Path],
+        pin: bool,
+    ) -> Answer {
+        let index = (number as usize).wrapping_sub(1);
+        let Some(guard) = self.guards.get_mut(index) else {
+            return refuse_unknown();
+        };
+        let outcome = if pin {
+            guard.judge.authorize(turn, operation, paths).map(Some)
+        } else {
+            guard.judge.verdict(turn, operation, paths).map(|()| None)
+        };
+        match outcome {
+            Err(refused) => guard.refuse(&refused),
+            Ok(permit) => {
+                // The empty path is what a refusal without a mountpoint was remembered by.
+                guard.said.permitted(Path::new(""));
+                paths.iter().for_each(|path| guard.said.permitted(path));
+                Answer { permitted: true, permit: self.keep(index, permit), ..Answer::default() }
+            }
+        }
+    }
+
+    fn keep(&mut self, guard: usize, permit: Option<Permit>) -> u64 {
+        let Some(permit) = permit else { return 0 };
+        self.last_permit += 1;
+        self.pinned.insert(self.last_permit, Pinned { guard, permit });
+        self.last_permit
+    }
+
+    /// Whether what the permit pinned is still mounted where it was; the permit ends here.
+    pub(crate) fn verify(&mut self, permit: u64) -> Answer {
+        let Some(pinned) = self.pinned.remove(&permit) else {
+            return refuse_unknown();
+        };
+        match (pinned.permit.verify(), self.guards.get_mut(pinned.guard)) {
+            (Ok(()), _) => Answer { permitted: true, ..Answer::default() },
+            (Err(refusal), Some(guard)) => guard.refuse(&refusal.into()),
+            (Err(_), None) => refuse_unknown(),
+        }
+    }
+}
+
+impl Guard {
+    fn refuse(&mut self, refused: &Refused) -> Answer {
+        let news = self.said.is_news(&refused.path, &refused.mountpoint, refused.reason);
+        Answer {
+            permitted: self.settings.log_only,
+            permit: 0,
+            client: words::for_client(refused.state, self.settings.message.as_deref()),
+            log: if news { refused.line.clone() } else { String::new() },
+        }
+    }
+}
+
+/// The answer to a question that no guard can be asked.
+pub(crate) fn refuse_unknown() -> Answer {
+    let log = "refused: the plugin asked a question that makes no sense".to_owned();
+    Answer { client: words::for_client(None, None), log, ..Answer::default() }
+}

@@ -1,0 +1,199 @@
+//! Which directories a moment needs, and what mount-core calls what is done there.
+
+use mount_core::{Operation, Role};
+
+/// What Dovecot is about to do; `enum mount_guard_moment` in `c/guard.h`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Moment {
+    Start,
+    Look,
+    Read,
+    ReadAlt,
+    Save,
+    Change,
+    ExpungeAlt,
+    Create,
+    Delete,
+    Rename,
+    Rebuild,
+    Sync,
+    Scripts,
+}
+
+impl Moment {
+    /// The moment behind C's number; numbers nobody defined are none.
+    pub(crate) fn from_number(number: u32) -> Option<Moment> {
+        Some(match number {
+            1 => Moment::Start,
+            2 => Moment::Look,
+            3 => Moment::Read,
+            4 => Moment::ReadAlt,
+            5 => Moment::Save,
+            6 => Moment::Change,
+            7 => Moment::ExpungeAlt,
+            8 => Moment::Create,
+            9 => Moment::Delete,
+            10 => Moment::Rename,
+            11 => Moment::Rebuild,
+            12 => Moment::Sync,
+            13 => Moment::Scripts,
+            _ => return None,
+        })
+    }
+
+    /// The operation that mount-core knows.
+    pub(crate) fn operation(self) -> Operation {
+        match self {
+            Moment::Start | Moment::Look | Moment::Read | Moment::Scripts => Operation::Open,
+            Moment::ReadAlt => Operation::ReadAlt,
+            Moment::Save => Operation::Deliver,
+            Moment::Create => Operation::Create,
+            Moment::Change | Moment::ExpungeAlt | Moment::Delete | Moment::Rename => Operation::Delete,
+            Moment::Rebuild => Operation::Rebuild,
+            Moment::Sync => Operation::Sync,
+        }
+    }
+}
+
+/// How mails are stored; `enum mount_guard_format` in `c/guard.h`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Format {
+    Other,
+    Mdbox,
+    Sdbox,
+    Maildir,
+    Mbox,
+}
+
+impl Format {
+    /// The format behind C's number; numbers nobody defined are none.
+    pub(crate) fn from_number(number: u32) -> Option<Format> {
+        Some(match number {
+            1 => Format::Other,
+            2 => Format::Mdbox,
+            3 => Format::Sdbox,
+            4 => Format::Maildir,
+            5 => Format::Mbox,
+            _ => return None,
+        })
+    }
+}
+
+/// The role behind C's number; numbers nobody defined are none.
+pub(crate) fn role_from_number(number: u32) -> Option<Role> {
+    Some(match number {
+        1 => Role::Mail,
+        2 => Role::Index,
+        3 => Role::Control,
+        4 => Role::Alt,
+        5 => Role::Inbox,
+        6 => Role::Attachments,
+        7 => Role::Home,
+        _ => return None,
+    })
+}
+
+/// What is about to be done to what kind of mailbox.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Deed {
+    pub(crate) moment: Moment,
+    pub(crate) format: Format,
+    /// The mailbox is an INBOX that has a place of its own.
+    pub(crate) separate_inbox: bool,
+}
+
+impl Deed {
+    /// Whether a directory of this role must be there for it.
+    pub(crate) fn needs(self, role: Role) -> bool {
+        if self.moment == Moment::Scripts {
+            return role == Role::Home;
+        }
+        match role {
+            Role::Mail | Role::Control => !self.is_inbox_file(),
+            Role::Index => true,
+            Role::Inbox => self.separate_inbox || self.needs_everything(),
+            Role::Attachments => self.needs_attachments(),
+            Role::Alt => self.needs_alt(),
+            Role::Home => false,
+        }
+    }
+
+    /// An mbox INBOX is one file with its index: the mail directory of the other folders and their
+    /// subscriptions may be away.
+    fn is_inbox_file(self) -> bool {
+        self.separate_inbox && self.format == Format::Mbox && !self.needs_everything()
+    }
+
+    fn needs_everything(self) -> bool {
+        matches!(self.moment, Moment::Start | Moment::Rebuild | Moment::Sync)
+    }
+
+    fn needs_attachments(self) -> bool {
+        matches!(
+            self.moment,
+            Moment::Read | Moment::ReadAlt | Moment::Save | Moment::ExpungeAlt | Moment::Delete
+        ) || self.needs_everything()
+    }
+
+    /// mdbox finds its mails through one map, wherever they lie, so renaming and creating a mailbox
+    /// leaves them alone. sdbox has a directory in alternate storage for each mailbox.
+    fn needs_alt(self) -> bool {
+        match self.moment {
+            Moment::ReadAlt | Moment::ExpungeAlt | Moment::Delete => true,
+            Moment::Create | Moment::Rename => self.format == Format::Sdbox,
+            _ => self.needs_everything(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn needed(moment: Moment, format: Format, separate_inbox: bool) -> Vec<&'static str> {
+        let deed = Deed { moment, format, separate_inbox };
+        Role::ALL.iter().filter(|role| deed.needs(**role)).map(|role| role.as_str()).collect()
+    }
+
+    #[test]
+    fn looking_needs_no_alternate_storage() {
+        assert_eq!(needed(Moment::Look, Format::Mdbox, false), ["mail", "index", "control"]);
+        assert_eq!(needed(Moment::Save, Format::Sdbox, false), ["mail", "index", "control", "attachments"]);
+    }
+
+    #[test]
+    fn rename_needs_alternate_storage_for_sdbox_only() {
+        assert!(!needed(Moment::Rename, Format::Mdbox, false).contains(&"alt"));
+        assert!(needed(Moment::Rename, Format::Sdbox, false).contains(&"alt"));
+    }
+
+    #[test]
+    fn rebuild_and_sync_need_all_places_of_mail() {
+        for moment in [Moment::Rebuild, Moment::Sync] {
+            let all = ["mail", "index", "control", "alt", "inbox", "attachments"];
+            assert_eq!(needed(moment, Format::Mdbox, false), all);
+            assert_eq!(needed(moment, Format::Mbox, true), all);
+        }
+    }
+
+    #[test]
+    fn mbox_inbox_of_its_own_needs_itself_and_its_index() {
+        assert_eq!(needed(Moment::Look, Format::Mbox, true), ["index", "inbox"]);
+        assert_eq!(needed(Moment::Look, Format::Mbox, false), ["mail", "index", "control"]);
+    }
+
+    #[test]
+    fn scripts_need_the_home_and_nothing_else_does() {
+        assert_eq!(needed(Moment::Scripts, Format::Maildir, false), ["home"]);
+        assert!(!needed(Moment::Save, Format::Maildir, false).contains(&"home"));
+    }
+
+    #[test]
+    fn numbers_nobody_defined_are_nothing() {
+        for number in [0, 14, u32::MAX] {
+            assert_eq!(Moment::from_number(number), None);
+            assert_eq!(Format::from_number(number), None);
+            assert_eq!(role_from_number(number), None);
+        }
+    }
+}
