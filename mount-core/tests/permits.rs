@@ -1,0 +1,279 @@
+//! Permits: what they hold, what is created through them, and where it ends up.
+
+mod common;
+
+use std::fs;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use common::Registry;
+use fixtures::lab;
+use fixtures::lab::{Lab, Mount};
+use mount_core::{Attributes, Cause, ErrorKind, Operation, Permit, Presence, State};
+use nix::errno::Errno;
+use nix::unistd::{Gid, Uid};
+
+const CYCLES: usize = 10_000;
+const CREATORS: usize = 2;
+
+fn names_in(directory: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(directory).expect("list the directory");
+    entries.map(|entry| entry.expect("an entry").path()).collect()
+}
+
+fn umount(path: &Path) -> Result<(), Errno> {
+    nix::mount::umount(path)
+}
+
+/// Mounts and detaches `mail` while creators make directories below it; how many were made in all, and which lie
+/// in the bare directory afterwards.
+///
+/// Each time it stays mounted until the creators have begun two more attempts, so that one is in the middle of its
+/// work when it goes: the mount table's own lock would keep them out of a race run flat out.
+fn race(mail: &Mount, create: impl Fn(&Path) -> bool + Send + Sync + Copy) -> (usize, usize) {
+    let done = AtomicBool::new(false);
+    let (begun, created) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    std::thread::scope(|scope| {
+        for creator in 0..CREATORS {
+            let (done, begun, created) = (&done, &begun, &created);
+            scope.spawn(move || {
+                let mut number = 0;
+                while !done.load(Ordering::Relaxed) {
+                    number += 1;
+                    begun.fetch_add(1, Ordering::Relaxed);
+                    if create(&mail.path().join(format!("{creator}-{number}"))) {
+                        created.fetch_add(1, Ordering::Relaxed);
+                    }
+                }
+            });
+        }
+        for _ in 0..CYCLES {
+            let enough = begun.load(Ordering::Relaxed) + 2;
+            while begun.load(Ordering::Relaxed) < enough {
+                std::thread::yield_now();
+            }
+            mail.take_away_lazily();
+            mail.bring_back();
+        }
+        done.store(true, Ordering::Relaxed);
+    });
+    mail.take_away_lazily();
+    (created.load(Ordering::Relaxed), names_in(mail.path()).len())
+}
+
+#[test]
+fn ten_thousand_lazy_unmounts_leave_no_stray_with_permits() {
+    lab!(|lab| {
+        let mail = lab.tmpfs("srv/mail");
+        let registry = Registry::in_lab(lab);
+        registry.register(mail.path(), State::Online);
+        let (created, strays) = race(&mail, |path| {
+            thread_local!(static MOUNTS: std::cell::OnceCell<mount_core::Mounts> = const { std::cell::OnceCell::new() });
+            MOUNTS.with(|mounts| {
+                let mounts = mounts.get_or_init(|| registry.open());
+                let Ok(permit) = mounts.authorize(Operation::Create, &[path]) else { return false };
+                permit.create_dir_all(path, &Attributes::mode(0o700)).is_ok()
+            })
+        });
+        println!("created {created}, strays {strays}");
+        assert!(created > 100, "the creators must have had their chance: {created}");
+        assert_eq!(strays, 0);
+    });
+}
+
+#[test]
+fn the_same_race_leaves_strays_when_one_checks_first_and_creates_by_path() {
+    lab!(|lab| {
+        let mail = lab.tmpfs("srv/mail");
+        let parent = fs::metadata(lab.path("srv")).expect("stat").dev();
+        let (created, strays) = race(&mail, |path| {
+            let mountpoint = path.parent().expect("a mountpoint");
+            let is_mounted = fs::metadata(mountpoint).is_ok_and(|found| found.dev() != parent);
+            is_mounted && fs::create_dir(path).is_ok()
+        });
+        println!("created {created}, strays {strays}");
+        assert!(strays > 0, "the naive check must show the damage");
+    });
+}
+
+#[test]
+fn plain_unmount_is_busy_during_a_rebuild_and_works_right_after() {
+    lab!(|lab| {
+        let mail = lab.tmpfs("srv/mail");
+        let mounts = Registry::in_lab(lab).register(mail.path(), State::Online).open();
+        let during = mounts
+            .guarded(Operation::Rebuild, &[&mail.path().join("bob")], |_permit| umount(mail.path()))
+            .expect("mounted before and after");
+        assert_eq!(during, Err(Errno::EBUSY));
+        assert_eq!(umount(mail.path()), Ok(()));
+    });
+}
+
+#[test]
+fn refused_work_is_not_begun() {
+    lab!(|lab| {
+        let mounts = Registry::in_lab(lab).register(lab.dir("srv/mail"), State::Online).open();
+        let mut begun = false;
+        let refusal = mounts
+            .guarded(Operation::Rebuild, &[&lab.path("srv/mail/bob")], |_permit| begun = true)
+            .expect_err("not mounted");
+        assert!(matches!(refusal.cause(), Cause::Presence(Presence::NotMounted)), "{refusal}");
+        assert!(!begun);
+    });
+}
+
+#[test]
+fn one_refused_path_refuses_all() {
+    lab!(|lab| {
+        let mail = lab.tmpfs("srv/mail");
+        let alt = lab.dir("srv/alt");
+        let mounts =
+            Registry::in_lab(lab).register(mail.path(), State::Online).register(&alt, State::Online).open();
+        let refusal = mounts
+            .authorize(Operation::Delete, &[&mail.path().join("bob"), &alt.join("bob")])
+            .err()
+            .expect("alt is not mounted");
+        assert_eq!(refusal.mountpoint(), Some(&*alt));
+    });
+}
+
+#[test]
+fn success_is_not_answered_when_the_mount_vanished_meanwhile() {
+    lab!(|lab| {
+        let mail = lab.tmpfs("srv/mail");
+        let mounts = Registry::in_lab(lab).register(mail.path(), State::Online).open();
+        let work = |permit: &Permit| {
+            mail.take_away_lazily();
+            permit
+                .create_dir_all(&mail.path().join("bob"), &Attributes::mode(0o700))
+                .expect("on the detached one");
+        };
+        let refusal = mounts.guarded(Operation::Create, &[mail.path()], work).expect_err("gone meanwhile");
+        assert!(matches!(refusal.cause(), Cause::Vanished), "{refusal}");
+        assert!(names_in(mail.path()).is_empty(), "nothing underneath");
+        mail.bring_back();
+        assert!(mail.path().join("bob").is_dir(), "it went to the filesystem it was meant for");
+    });
+}
+
+#[test]
+fn another_filesystem_mounted_meanwhile_is_noticed() {
+    lab!(|lab| {
+        let mail = lab.tmpfs("srv/mail");
+        let mounts = Registry::in_lab(lab).register(mail.path(), State::Online).open();
+        let permit = mounts.authorize(Operation::Create, &[mail.path()]).expect("mounted");
+        permit.verify().expect("nothing has happened");
+        let _cover = lab.tmpfs("srv/mail");
+        assert!(matches!(permit.verify().expect_err("covered").cause(), Cause::Vanished));
+    });
+}
+
+#[test]
+fn created_directories_have_the_mode_whatever_the_umask_and_existing_ones_keep_theirs() {
+    lab!(|lab| {
+        let mail = lab.tmpfs("srv/mail");
+        fs::create_dir(mail.path().join("domain")).expect("an existing directory");
+        fs::set_permissions(mail.path().join("domain"), fs::Permissions::from_mode(0o711)).expect("chmod");
+        let mounts = Registry::in_lab(lab).register(mail.path(), State::Online).open();
+        let bob = mail.path().join("domain/bob/mailboxes");
+        let permit = mounts.authorize(Operation::Create, &[&bob]).expect("mounted");
+        nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(0o077));
+        permit.create_dir_all(&bob, &Attributes::mode(0o2770)).expect("create");
+        permit.create_dir_all(&bob, &Attributes::mode(0o700)).expect("create once more");
+        let mode = |path: &Path| fs::metadata(path).expect("stat").mode() & 0o7777;
+        assert_eq!(mode(&mail.path().join("domain")), 0o711);
+        assert_eq!(mode(&mail.path().join("domain/bob")), 0o2770);
+        assert_eq!(mode(&bob), 0o2770);
+    });
+}
+
+#[test]
+#[ignore = "needs root: gives files away"]
+fn created_directories_and_files_have_the_owner() {
+    lab!(|lab| {
+        let mail = lab.tmpfs("srv/mail");
+        let mounts = Registry::in_lab(lab).register(mail.path(), State::Online).open();
+        let (bob, inbox) = (mail.path().join("bob"), mail.path().join("bob/INBOX"));
+        let permit = mounts.authorize(Operation::Create, &[&bob]).expect("mounted");
+        let owner = |mode| Attributes::mode(mode).owned_by(Uid::from_raw(4711), Gid::from_raw(4712));
+        permit.create_dir_all(&bob, &owner(0o750)).expect("create directory");
+        assert!(permit.create_file(&inbox, &owner(0o600)).expect("create file").is_some());
+        assert!(permit.create_file(&inbox, &owner(0o644)).expect("exists already").is_none());
+        for (path, mode) in [(&bob, 0o750), (&inbox, 0o600)] {
+            let found = fs::metadata(path).expect("stat");
+            assert_eq!((found.uid(), found.gid(), found.mode() & 0o7777), (4711, 4712, mode), "{path:?}");
+        }
+    });
+}
+
+fn permit_for(lab: &Lab, path: &Path) -> Permit {
+    let mounts = Registry::in_lab(lab).register(path, State::Online).open();
+    mounts.authorize(Operation::Create, &[path]).expect("mounted")
+}
+
+#[test]
+fn permit_speaks_only_of_what_was_asked() {
+    lab!(|lab| {
+        let mail = lab.tmpfs("srv/mail");
+        lab.dir("srv/mailbox");
+        let permit = permit_for(lab, mail.path());
+        for path in [lab.path("srv/mailbox/x"), lab.path("srv"), mail.path().join("a/../../etc")] {
+            let error = permit.create_dir_all(&path, &Attributes::mode(0o700)).expect_err("never asked for");
+            assert_eq!(error.kind(), ErrorKind::Usage, "{error}");
+        }
+    });
+}
+
+#[test]
+fn symlink_swapped_in_after_the_check_is_not_followed() {
+    lab!(|lab| {
+        let mail = lab.tmpfs("srv/mail");
+        let outside = lab.dir("outside");
+        let permit = permit_for(lab, mail.path());
+        symlink(&outside, mail.path().join("bob")).expect("swap a symlink in");
+        permit.create_dir_all(&mail.path().join("bob/x"), &Attributes::mode(0o700)).expect_err("a symlink");
+        permit.create_file(&mail.path().join("bob/y"), &Attributes::mode(0o600)).expect_err("a symlink");
+        assert!(names_in(&outside).is_empty());
+    });
+}
+
+#[test]
+fn what_is_covered_by_no_registered_mountpoint_is_created_as_anywhere() {
+    lab!(|lab| {
+        let mounts = Registry::in_lab(lab).register(lab.dir("srv/mail"), State::Online).open();
+        let home = lab.path("home/bob/mail");
+        let permit = mounts.authorize(Operation::Create, &[&home]).expect("not covered");
+        permit.create_dir_all(&home, &Attributes::mode(0o700)).expect("create");
+        assert!(home.is_dir());
+    });
+}
+
+#[test]
+#[ignore = "needs root: autofs"]
+fn idle_automount_is_triggered_by_a_permit_but_not_by_a_verdict() {
+    lab!(|lab| {
+        let mail = lab.autofs("srv/mail");
+        let mounts = Registry::in_lab(lab).register(mail.path(), State::Online).open();
+        let bob = mail.path().join("bob");
+        mounts.verdict(Operation::Create, &bob).expect("idle is permitted");
+        assert_eq!(mounts.presence(mail.path()), Presence::Idle);
+        let permit = mounts.authorize(Operation::Create, &[&bob]).expect("mounts it");
+        permit.create_dir_all(&bob, &Attributes::mode(0o700)).expect("create");
+        assert_eq!(mounts.presence(mail.path()), Presence::Mounted);
+        permit.verify().expect("still there");
+    });
+}
+
+#[test]
+fn nested_unregistered_mount_is_no_obstacle() {
+    lab!(|lab| {
+        let mail = lab.tmpfs("srv/mail");
+        let shared = lab.tmpfs("srv/mail/shared");
+        let mounts = Registry::in_lab(lab).register(mail.path(), State::Online).open();
+        let path = shared.path().join("public");
+        let permit = mounts.authorize(Operation::Create, &[&path]).expect("mounted");
+        permit.create_dir_all(&path, &Attributes::mode(0o700)).expect("create");
+        assert_eq!(names_in(shared.path()), [path]);
+    });
+}

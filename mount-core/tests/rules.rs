@@ -1,0 +1,286 @@
+//! The rules of the verdict, each on real mounts.
+
+mod common;
+
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::Path;
+
+use common::{Registry, children_of};
+use fixtures::lab;
+use mount_core::registry::{Mode, Pattern, Stuck};
+use mount_core::{Cause, ErrorKind, Mounts, Operation, Presence, Refusal, State, WhenMissing};
+
+fn refusal(mounts: &Mounts, path: impl AsRef<Path>) -> Refusal {
+    mounts.verdict(Operation::Create, path.as_ref()).expect_err("must be refused")
+}
+
+fn permitted(mounts: &Mounts, path: impl AsRef<Path>) {
+    if let Err(refusal) = mounts.verdict(Operation::Create, path.as_ref()) {
+        panic!("must be permitted: {refusal}");
+    }
+}
+
+fn is_absent(refusal: &Refusal) -> bool {
+    matches!(refusal.cause(), Cause::Presence(Presence::NotMounted))
+}
+
+#[test]
+fn without_registered_mountpoints_everything_is_permitted() {
+    lab!(|lab| {
+        let mounts = Registry::in_lab(lab).open();
+        permitted(&mounts, lab.path("srv/mail/bob"));
+        permitted(&mounts, "/nowhere/at/all");
+    });
+}
+
+#[test]
+fn bare_directory_of_a_registered_mountpoint_is_refused_until_it_is_mounted() {
+    lab!(|lab| {
+        let mail = lab.tmpfs("srv/mail");
+        let registry = Registry::in_lab(lab);
+        let mounts = registry.register(mail.path(), State::Online).open();
+        permitted(&mounts, mail.path().join("bob/mailboxes"));
+        mail.take_away();
+        let refused = refusal(&mounts, mail.path().join("bob/mailboxes"));
+        assert!(is_absent(&refused), "{refused}");
+        assert_eq!(refused.mountpoint(), Some(mail.path()));
+        assert_eq!(refused.state(), Some(State::Online));
+        assert!(refused.to_string().contains("mount it"), "{refused}");
+        mail.bring_back();
+        permitted(&mounts, mail.path().join("bob/mailboxes"));
+    });
+}
+
+#[test]
+fn a_shadow_directory_underneath_is_no_way_round() {
+    lab!(|lab| {
+        let mail = lab.tmpfs("srv/mail");
+        let mounts = Registry::in_lab(lab).register(mail.path(), State::Online).open();
+        permitted(&mounts, mail.path().join("bob"));
+        mail.take_away();
+        fs::create_dir_all(mail.path().join("bob/mailboxes")).expect("a shadow of the store");
+        assert!(is_absent(&refusal(&mounts, mail.path().join("bob/mailboxes"))));
+    });
+}
+
+#[test]
+fn missing_mountpoint_directory_is_refused() {
+    lab!(|lab| {
+        let mounts = Registry::in_lab(lab).register(lab.path("srv/gone"), State::Online).open();
+        assert!(is_absent(&refusal(&mounts, lab.path("srv/gone/bob"))));
+    });
+}
+
+#[test]
+fn registered_mountpoint_covers_whole_components_only() {
+    lab!(|lab| {
+        lab.dir("runmail");
+        let mounts = Registry::in_lab(lab).register(lab.dir("run"), State::Online).open();
+        permitted(&mounts, lab.path("runmail/bob"));
+        assert!(is_absent(&refusal(&mounts, lab.path("run/mail"))));
+    });
+}
+
+#[test]
+fn symlink_in_a_bare_directory_leads_nowhere() {
+    lab!(|lab| {
+        let mail = lab.tmpfs("srv/mail");
+        let elsewhere = lab.tmpfs("srv/elsewhere");
+        mail.take_away();
+        symlink(elsewhere.path(), mail.path().join("bob")).expect("a symlink in the bare directory");
+        let registry = Registry::in_lab(lab);
+        let mounts =
+            registry.register(mail.path(), State::Online).register(elsewhere.path(), State::Online).open();
+        let refused = refusal(&mounts, mail.path().join("bob/Maildir"));
+        assert_eq!(refused.mountpoint(), Some(mail.path()), "{refused}");
+    });
+}
+
+#[test]
+fn symlink_into_a_missing_filesystem_is_refused_from_anywhere() {
+    lab!(|lab| {
+        let home = lab.dir("home/bob");
+        let alt = lab.dir("srv/alt");
+        symlink(&alt, home.join("alt")).expect("a symlink in the home");
+        let mounts = Registry::in_lab(lab).register(&alt, State::Online).open();
+        assert!(is_absent(&refusal(&mounts, home.join("alt/storage"))));
+        symlink("../../srv/./alt//", home.join("relative")).expect("a relative symlink");
+        assert!(is_absent(&refusal(&mounts, home.join("relative/storage"))));
+        permitted(&mounts, home.join("mail"));
+    });
+}
+
+#[test]
+fn dots_after_a_symlink_go_where_the_kernel_goes() {
+    lab!(|lab| {
+        let mail = lab.dir("srv/mail");
+        lab.dir("srv/mail/bob");
+        let home = lab.dir("home/bob");
+        symlink(mail.join("bob"), home.join("mail")).expect("a symlink");
+        let mounts = Registry::in_lab(lab).register(&mail, State::Online).open();
+        assert!(is_absent(&refusal(&mounts, home.join("mail/../alice"))));
+        assert!(is_absent(&refusal(&mounts, lab.path("srv//mail/./x/../bob/"))));
+        assert!(is_absent(&refusal(&mounts, mail.join(".."))), "the walk crosses the bare directory");
+    });
+}
+
+#[test]
+fn ignored_mountpoint_leaves_the_decision_to_the_enclosing_one() {
+    lab!(|lab| {
+        let srv = lab.tmpfs("srv");
+        lab.dir("srv/scratch");
+        let registry = Registry::in_lab(lab);
+        let mounts = registry
+            .register(srv.path(), State::Online)
+            .register(srv.path().join("scratch"), State::Ignore)
+            .open();
+        permitted(&mounts, srv.path().join("scratch/x"));
+        srv.take_away();
+        let refused = refusal(&mounts, srv.path().join("scratch/x"));
+        assert_eq!(refused.mountpoint(), Some(srv.path()));
+    });
+}
+
+#[test]
+fn enclosing_mountpoint_must_be_permitted_too() {
+    lab!(|lab| {
+        let outer = lab.tmpfs("srv");
+        let inner = lab.tmpfs("srv/mail");
+        let registry = Registry::in_lab(lab);
+        let mounts =
+            registry.register(outer.path(), State::Online).register(inner.path(), State::Online).open();
+        permitted(&mounts, inner.path().join("bob"));
+        registry.set(outer.path(), State::Offline);
+        mounts.refresh().expect("refresh");
+        assert_eq!(refusal(&mounts, inner.path().join("bob")).mountpoint(), Some(outer.path()));
+        registry.set(outer.path(), State::Online);
+        mounts.refresh().expect("refresh");
+        inner.take_away();
+        outer.take_away();
+        lab.tmpfs("srv/mail");
+        let refused = refusal(&mounts, inner.path().join("bob"));
+        assert_eq!(refused.mountpoint(), Some(outer.path()), "inner mounted in the bare directory of outer");
+    });
+}
+
+#[test]
+fn offline_and_failover_are_refused_though_mounted_each_with_its_own_text() {
+    lab!(|lab| {
+        let mail = lab.tmpfs("srv/mail");
+        let registry = Registry::in_lab(lab);
+        let mounts = registry.register(mail.path(), State::Offline).open();
+        let offline = refusal(&mounts, mail.path().join("bob"));
+        registry.set(mail.path(), State::Failover);
+        mounts.refresh().expect("refresh");
+        let failover = refusal(&mounts, mail.path().join("bob"));
+        assert!(matches!(offline.cause(), Cause::State(State::Offline)));
+        assert!(matches!(failover.cause(), Cause::State(State::Failover)));
+        assert!(failover.to_string().contains("replica"), "{failover}");
+        assert!(!offline.to_string().contains("replica"), "{offline}");
+    });
+}
+
+#[test]
+fn wildcard_makes_each_direct_child_a_mountpoint_of_its_own() {
+    lab!(|lab| {
+        let tank = lab.dir("tank/mail");
+        let bob = lab.tmpfs("tank/mail/bob");
+        lab.dir("tank/mail/alice");
+        let mounts = Registry::in_lab(lab).register(children_of(&tank), State::Online).open();
+        permitted(&mounts, bob.path().join("mailboxes"));
+        permitted(&mounts, &tank);
+        let refused = refusal(&mounts, tank.join("alice/mailboxes"));
+        assert_eq!(refused.mountpoint(), Some(&*tank.join("alice")));
+        bob.take_away();
+        assert!(is_absent(&refusal(&mounts, bob.path().join("mailboxes"))));
+    });
+}
+
+#[test]
+fn explicit_path_beats_a_wildcard_of_equal_depth() {
+    lab!(|lab| {
+        let tank = lab.dir("tank/mail");
+        lab.dir("tank/mail/shared");
+        let registry = Registry::in_lab(lab);
+        registry.register(children_of(&tank), State::Online).register(tank.join("shared"), State::Ignore);
+        permitted(&registry.open(), tank.join("shared/x"));
+    });
+}
+
+#[test]
+fn ignoring_wildcard_covers_everything_below_but_not_the_directory_itself() {
+    lab!(|lab| {
+        let mnt = lab.dir("mnt");
+        let registry = Registry::in_lab(lab);
+        let mounts = registry.register(children_of(&mnt), State::Ignore).open();
+        permitted(&mounts, mnt.join("foo/bar"));
+        registry.register(&mnt, State::Online);
+        mounts.refresh().expect("refresh");
+        assert!(is_absent(&refusal(&mounts, mnt.join("foo/bar"))));
+    });
+}
+
+#[test]
+fn read_only_refuses_writing_where_read_write_was_recorded() {
+    lab!(|lab| {
+        let mail = lab.tmpfs("srv/mail");
+        let registry = Registry::in_lab(lab);
+        let mounts = registry.register(mail.path(), State::Online).open();
+        mail.remount_read_only();
+        permitted(&mounts, mail.path().join("bob"));
+        let pattern = Pattern::parse(mail.path()).expect("pattern").into_owned();
+        let record = |list: &mut mount_core::registry::Document| {
+            let mut entry = list.get(&pattern).expect("registered").clone();
+            entry.options.set_mode(Mode::ReadWrite);
+            list.replace(entry)
+        };
+        registry.store().update(record).expect("record the mode");
+        mounts.refresh().expect("refresh");
+        let refused = refusal(&mounts, mail.path().join("bob"));
+        assert!(matches!(refused.cause(), Cause::ReadOnly), "{refused}");
+        mounts.verdict(Operation::Open, &mail.path().join("bob")).expect("reading goes on");
+    });
+}
+
+#[test]
+fn recorded_as_stuck_is_refused_at_once_and_permitted_when_it_answers() {
+    lab!(|lab| {
+        let mail = lab.tmpfs("srv/mail");
+        let registry = Registry::in_lab(lab);
+        let mounts = registry.register(mail.path(), State::Online).open();
+        let pattern = Pattern::parse(mail.path()).expect("pattern");
+        registry.store().observe(&[(pattern.clone(), Some(Stuck { since: Some(1) }))]).expect("record");
+        mounts.refresh().expect("refresh");
+        let refused = refusal(&mounts, mail.path().join("bob"));
+        assert!(matches!(refused.cause(), Cause::Presence(Presence::Stuck)), "{refused}");
+        registry.store().observe(&[(pattern, None)]).expect("take back");
+        mounts.refresh().expect("refresh");
+        permitted(&mounts, mail.path().join("bob"));
+    });
+}
+
+#[test]
+fn lost_registry_refuses_where_one_is_required_and_permits_where_not() {
+    lab!(|lab| {
+        let registry = Registry::in_lab(lab);
+        permitted(&registry.open(), lab.path("srv/mail"));
+        let error =
+            Mounts::open(registry.directories(), WhenMissing::Refuse).err().expect("no registry at all");
+        assert_eq!(error.kind(), ErrorKind::DamagedRegistry);
+        registry.register(lab.path("srv/mail"), State::Online);
+        registry.store().update(|list| list.forget(&Pattern::parse(&lab.path("srv/mail"))?)).expect("remove");
+        Mounts::open(registry.directories(), WhenMissing::Refuse)
+            .expect("an empty registry is one on purpose");
+    });
+}
+
+#[test]
+fn every_path_that_cannot_be_judged_is_refused() {
+    lab!(|lab| {
+        let mounts = Registry::in_lab(lab).register(lab.dir("srv/mail"), State::Online).open();
+        for path in ["", "mail/bob", "/a\0b"] {
+            assert!(matches!(refusal(&mounts, path).cause(), Cause::Path(_)), "{path:?}");
+        }
+    });
+}
