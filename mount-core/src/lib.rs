@@ -12,6 +12,7 @@ mod operation;
 mod path;
 mod permit;
 mod presence;
+pub mod probe;
 mod refusal;
 mod registered;
 pub mod registry;

@@ -7,10 +7,12 @@
 use std::ffi::CStr;
 use std::mem::{self, MaybeUninit};
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use libc::{c_int, c_long};
 use nix::NixPath;
 use nix::errno::Errno;
+use nix::unistd::{ForkResult, Pid};
 
 type Result<T> = std::result::Result<T, Errno>;
 
@@ -120,6 +122,12 @@ fn statx(dir: RawFd, path: &CStr, flags: c_int, id: IdKind) -> Result<Looked> {
         device: libc::makedev(found.stx_dev_major, found.stx_dev_minor),
         immutable: attribute(libc::STATX_ATTR_IMMUTABLE),
     })
+}
+
+/// `statx(path)` that has the filesystem itself answer, a server if there is one behind it, and takes as long as
+/// that takes. Triggers an automount.
+pub(crate) fn look_for_real(path: &[u8]) -> Result<Looked> {
+    path.with_nix_path(|path| statx(libc::AT_FDCWD, path, libc::AT_STATX_FORCE_SYNC, IdKind::None))?
 }
 
 /// `openat2` (5.6). `resolve` restricts the walk; `RESOLVE_CACHED` (5.12) makes it answer `EAGAIN` instead of
@@ -270,4 +278,46 @@ pub(crate) fn statmount(unique_id: u64) -> Result<MountStat> {
 fn text_at(text: &[u8], offset: u32) -> Vec<u8> {
     let from = usize::try_from(offset).ok().and_then(|offset| text.get(offset..)).unwrap_or_default();
     from.split(|byte| *byte == 0).next().unwrap_or_default().to_vec()
+}
+
+/// `open_tree(OPEN_TREE_CLONE)` (5.2): a copy of the mount that a directory lies in, beginning at that directory,
+/// attached nowhere and without the mounts on it. Needs CAP_SYS_ADMIN. As writable as the original.
+pub(crate) fn clone_mount(directory: &[u8]) -> Result<OwnedFd> {
+    let flags = libc::OPEN_TREE_CLONE | libc::OPEN_TREE_CLOEXEC;
+    let fd = directory.with_nix_path(|path| {
+        // SAFETY: `path` is NUL-terminated and outlives the call, which takes no other pointer.
+        unsafe { libc::syscall(libc::SYS_open_tree, libc::AT_FDCWD, path.as_ptr(), flags) }
+    })?;
+    let fd = RawFd::try_from(Errno::result(fd)?).map_err(|_| Errno::EOVERFLOW)?;
+    // SAFETY: the kernel has just returned this descriptor, so nobody else owns it.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+/// Runs `work` in a forked process, which exits with the status that it returns, with 101 when it panics.
+pub(crate) fn fork_into(work: impl FnOnce() -> i32) -> Result<Pid> {
+    // SAFETY: the caller's process has one thread, as `Probe::start` demands, so no lock is held by a thread
+    // that the child lacks; and should there be more threads, glibc itself hands over its allocator's.
+    match unsafe { nix::unistd::fork() }? {
+        ForkResult::Parent { child } => Ok(child),
+        ForkResult::Child => {
+            let status = catch_unwind(AssertUnwindSafe(work)).unwrap_or(101);
+            // SAFETY: ends the process at once. Destructors and exit handlers are the parent's to run: here
+            // they would flush its buffers a second time.
+            unsafe { libc::_exit(status) }
+        }
+    }
+}
+
+/// Closes those of the descriptors, from 3 on, that this process was started with.
+///
+/// They are told by lacking close-on-exec, which everything that Rust opens has.
+pub(crate) fn close_inherited(descriptors: &[RawFd]) {
+    for fd in descriptors.iter().copied().filter(|fd| *fd > 2) {
+        // SAFETY: asks for the flags of a number, which is an error when no file is open by it.
+        let flags = unsafe { libc::fcntl(fd, libc::F_GETFD) };
+        if flags != -1 && flags & libc::FD_CLOEXEC == 0 {
+            // SAFETY: without close-on-exec it was inherited, so no value of this program owns it.
+            unsafe { libc::close(fd) };
+        }
+    }
 }

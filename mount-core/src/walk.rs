@@ -48,8 +48,8 @@ pub(crate) struct Walk {
     /// `statx` of it.
     pub looked: Looked,
     pub stop: Stop,
-    /// Directories the walk passed through besides those on `real`: where the symlinks lay it followed, and
-    /// what a `..` led out of.
+    /// What the walk passed besides what is on `real`: the symlinks it followed, any of which may be registered
+    /// by that name, and the directories that a `..` led out of.
     pub detours: Vec<Vec<u8>>,
 }
 
@@ -133,7 +133,9 @@ impl Walker {
                     place = next;
                 }
                 Ok(Next::Symlink(target)) => {
-                    detours.push(place.real.clone());
+                    let mut link = place.real.clone();
+                    path::push(&mut link, &component);
+                    detours.push(link);
                     if target.first() == Some(&b'/') {
                         place = self.root()?;
                     }
@@ -150,7 +152,10 @@ impl Walker {
         let mut real = place.real;
         for component in steps.into_iter().rev() {
             match component.as_slice() {
-                b".." => path::pop(&mut real),
+                b".." => {
+                    detours.push(real.clone());
+                    path::pop(&mut real);
+                }
                 component => path::push(&mut real, component),
             }
         }

@@ -284,3 +284,16 @@ fn every_path_that_cannot_be_judged_is_refused() {
         }
     });
 }
+
+#[test]
+fn mountpoint_registered_by_the_name_of_a_symlink_is_judged_where_that_leads() {
+    lab!(|lab| {
+        let data = lab.tmpfs("data/mail");
+        lab.dir("srv");
+        symlink(data.path(), lab.path("srv/mail")).expect("a symlink");
+        let mounts = Registry::in_lab(lab).register(lab.path("srv/mail"), State::Online).open();
+        permitted(&mounts, lab.path("srv/mail/bob"));
+        data.take_away();
+        assert!(is_absent(&refusal(&mounts, lab.path("srv/mail/bob"))));
+    });
+}

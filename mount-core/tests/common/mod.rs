@@ -1,5 +1,7 @@
 //! A registry in a laboratory, in a line.
 
+#![allow(dead_code, reason = "each test binary uses its part of it")]
+
 use std::path::{Path, PathBuf};
 
 use fixtures::lab::Lab;
@@ -13,9 +15,15 @@ pub(crate) struct Registry {
 
 impl Registry {
     pub(crate) fn in_lab(lab: &Lab) -> Self {
-        Registry {
-            directories: Directories { state: lab.dir("var/lib/dovecot"), run: lab.dir("run/dovecot") },
+        Self::in_directory(&lab.dir("registry"))
+    }
+
+    pub(crate) fn in_directory(directory: &Path) -> Self {
+        let directories = Directories { state: directory.join("state"), run: directory.join("run") };
+        for directory in [&directories.state, &directories.run] {
+            std::fs::create_dir_all(directory).expect("a directory for the registry");
         }
+        Registry { directories }
     }
 
     pub(crate) fn directories(&self) -> &Directories {
@@ -44,7 +52,6 @@ impl Registry {
 }
 
 /// `/srv/mail/*` for `/srv/mail`.
-#[allow(dead_code, reason = "not every test binary registers wildcards")]
 pub(crate) fn children_of(path: &Path) -> PathBuf {
     path.join("*")
 }

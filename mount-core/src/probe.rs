@@ -1,0 +1,202 @@
+//! Questions to filesystems that may never answer, each asked in a disposable process of its own.
+//!
+//! Who waits for a dead server or a hung FUSE can become unkillable, and then neither its thread nor its process
+//! ends. So what touches a filesystem is forked off; the parent waits for a pipe, with a deadline, and leaves
+//! behind who doesn't come back. A thread would not do: it would keep the whole process from exiting.
+
+use std::ffi::OsStr;
+use std::fmt;
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use nix::errno::Errno;
+use nix::fcntl::OFlag;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::signal::{Signal, kill};
+use nix::sys::statfs::statfs;
+use nix::sys::wait::{WaitPidFlag, waitpid};
+use nix::unistd::{Pid, dup2_stderr, dup2_stdin, dup2_stdout, pipe2};
+
+use crate::error::{Error, ErrorKind};
+use crate::sys;
+
+/// An answer is preceded by its length, so that it is known to be whole without waiting for the process to end:
+/// even ending can take forever when files on a dead filesystem are to be closed.
+const LENGTH: usize = size_of::<u64>();
+
+/// A question that a process of its own is busy with.
+///
+/// Readable as a file descriptor when there is something to [`take`](Probe::take). Kept for as long as it takes, it
+/// tells that a filesystem answers again; dropped, it is killed, and reaped if it has ended by then. One that
+/// cannot end stays until its filesystem answers or goes; init reaps it when this process is gone.
+pub struct Probe {
+    process: Pid,
+    pipe: File,
+    received: Vec<u8>,
+}
+
+/// How far a [`Probe`] has come.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Progress {
+    /// It has not answered yet.
+    Silent,
+    /// What it answered.
+    Answered(Vec<u8>),
+    /// It ended without an answer: it panicked or was killed.
+    Failed,
+}
+
+impl Probe {
+    /// Asks: `work` runs in a forked process, and what it returns is the answer.
+    ///
+    /// Its standard input, output and error are `/dev/null`, and descriptors inherited from whoever started
+    /// this process are closed, so that nobody who reads from those waits for it. What this process has opened
+    /// itself is there.
+    ///
+    /// Call it in a process with a single thread: a lock held by another one stays locked in the fork for good.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Io`] when there can be no further process or descriptor.
+    pub fn start(work: impl FnOnce() -> Vec<u8>) -> Result<Probe, Error> {
+        let fail = |operation| move |errno: Errno| Error::syscall(operation, Path::new(""), errno);
+        let (reader, writer) = pipe2(OFlag::O_CLOEXEC | OFlag::O_NONBLOCK).map_err(fail("pipe"))?;
+        let process = sys::fork_into(|| answer(writer.as_fd(), work)).map_err(fail("fork"))?;
+        Ok(Probe { process, pipe: reader.into(), received: Vec::new() })
+    }
+
+    /// What has come so far. Never waits.
+    pub fn take(&mut self) -> Progress {
+        loop {
+            let mut chunk = [0; 4096];
+            match self.pipe.read(&mut chunk) {
+                Ok(0) => return self.whole().map_or(Progress::Failed, Progress::Answered),
+                Ok(length) => self.received.extend_from_slice(&chunk[..length]),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    return self.whole().map_or(Progress::Silent, Progress::Answered);
+                }
+                Err(_) => return Progress::Failed,
+            }
+        }
+    }
+
+    /// The answer, if all of it has come.
+    fn whole(&self) -> Option<Vec<u8>> {
+        let (length, answer) = self.received.split_first_chunk::<LENGTH>()?;
+        let length = usize::try_from(u64::from_ne_bytes(*length)).ok()?;
+        answer.get(..length).map(<[u8]>::to_vec)
+    }
+
+    /// Waits for the answer until the deadline; [`Progress::Silent`] when it has not come by then.
+    pub fn wait(&mut self, deadline: Instant) -> Progress {
+        loop {
+            match self.take() {
+                Progress::Silent if wait_for_any(&[self.as_fd()], deadline) => {}
+                progress => return progress,
+            }
+        }
+    }
+}
+
+impl AsFd for Probe {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.pipe.as_fd()
+    }
+}
+
+impl fmt::Debug for Probe {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Probe").field("process", &self.process).finish_non_exhaustive()
+    }
+}
+
+impl Drop for Probe {
+    fn drop(&mut self) {
+        // Not reaped before, so its id cannot be another process's by now.
+        let _ = kill(self.process, Signal::SIGKILL);
+        let _ = waitpid(self.process, Some(WaitPidFlag::WNOHANG));
+    }
+}
+
+/// Asks one question and waits for its answer, at most for `patience`.
+///
+/// # Errors
+/// [`ErrorKind::Temporary`] when no answer came; [`ErrorKind::Io`] when the process could not be started, or
+/// ended without an answer.
+pub fn ask(patience: Duration, work: impl FnOnce() -> Vec<u8>) -> Result<Vec<u8>, Error> {
+    match Probe::start(work)?.wait(Instant::now() + patience) {
+        Progress::Answered(answer) => Ok(answer),
+        Progress::Silent => {
+            Err(Error::new(ErrorKind::Temporary, format!("no answer within {} s", patience.as_secs_f32())))
+        }
+        Progress::Failed => Err(Error::new(ErrorKind::Io, "the process that asked ended without an answer")),
+    }
+}
+
+/// Waits until one of the descriptors is readable (true) or the deadline has passed (false).
+pub fn wait_for_any(descriptors: &[BorrowedFd<'_>], deadline: Instant) -> bool {
+    loop {
+        let left = deadline.saturating_duration_since(Instant::now());
+        // Rounded up: less than a millisecond would otherwise be waited for in a busy loop.
+        let timeout = PollTimeout::try_from(left + Duration::from_millis(1)).unwrap_or(PollTimeout::MAX);
+        let mut fds: Vec<PollFd<'_>> =
+            descriptors.iter().map(|fd| PollFd::new(*fd, PollFlags::POLLIN)).collect();
+        match poll(&mut fds, timeout) {
+            Ok(0) if left.is_zero() => return false,
+            Ok(0) | Err(Errno::EINTR) => {}
+            // Also on an error of poll: whoever reads will learn of it.
+            _ => return true,
+        }
+    }
+}
+
+/// Asks a filesystem itself, past all caches, whether it works. Waits for as long as it takes: to be called by a
+/// [`Probe`] only.
+///
+/// # Errors
+/// [`ErrorKind::Io`] or [`ErrorKind::Permission`] with what it answered: `ENOTCONN`, `EIO`, `ESTALE`.
+pub fn touch(mountpoint: &Path) -> Result<(), Error> {
+    sys::look_for_real(mountpoint.as_os_str().as_bytes())
+        .map_err(|errno| Error::syscall("statx", mountpoint, errno))?;
+    statfs(mountpoint).map(|_| ()).map_err(|errno| Error::syscall("statfs", mountpoint, errno))
+}
+
+/// The life of the forked process; returns its exit status.
+fn answer(writer: BorrowedFd<'_>, work: impl FnOnce() -> Vec<u8>) -> i32 {
+    let sent = let_go_of_others().and_then(|()| blocking(writer)).and_then(|mut pipe| {
+        let answer = work();
+        pipe.write_all(&(answer.len() as u64).to_ne_bytes())?;
+        pipe.write_all(&answer)
+    });
+    i32::from(sent.is_err())
+}
+
+/// The writing end for a process that may wait for its reader, unlike the reader.
+fn blocking(writer: BorrowedFd<'_>) -> io::Result<File> {
+    nix::fcntl::fcntl(writer, nix::fcntl::FcntlArg::F_SETFL(OFlag::empty()))?;
+    Ok(File::from(writer.try_clone_to_owned()?))
+}
+
+fn let_go_of_others() -> io::Result<()> {
+    let null: OwnedFd =
+        OpenOptions::new().read(true).write(true).custom_flags(libc::O_NOCTTY).open("/dev/null")?.into();
+    dup2_stdin(&null)?;
+    dup2_stdout(&null)?;
+    dup2_stderr(&null)?;
+    sys::close_inherited(&numbers_of_open_files());
+    Ok(())
+}
+
+/// The descriptors of this process; without `/proc`, all that are likely.
+fn numbers_of_open_files() -> Vec<i32> {
+    let number = |name: &OsStr| std::str::from_utf8(name.as_bytes()).ok()?.parse().ok();
+    match std::fs::read_dir("/proc/self/fd") {
+        Ok(names) => names.flatten().filter_map(|entry| number(&entry.file_name())).collect(),
+        Err(_) => (0..1024).collect(),
+    }
+}
