@@ -76,7 +76,7 @@ impl Tree {
 }
 
 /// All that a path leads through, symlinks by their own names included, by asking the system about one prefix after the other; `false` for
-/// a path that leads in a circle, hence nowhere.
+/// one that leads nowhere: in a circle, or back out of what doesn't exist.
 fn passed(path: &Path, links: usize, passed_by: &mut Vec<PathBuf>) -> bool {
     let mut here = PathBuf::from("/");
     let mut components = path.components();
@@ -88,6 +88,9 @@ fn passed(path: &Path, links: usize, passed_by: &mut Vec<PathBuf>) -> bool {
             passed_by.push(next);
             let onward = here.join(target).join(components.as_path());
             return links > 0 && passed(&onward, links - 1, passed_by);
+        }
+        if component.as_os_str() == ".." && !here.is_dir() {
+            return false;
         }
         here = match component.as_os_str() == ".." {
             true => here.parent().unwrap_or(&here).to_owned(),
