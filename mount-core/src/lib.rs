@@ -1,5 +1,6 @@
 //! Which mountpoints ought to be mounted, whether they are, and permits to work beneath them.
 
+pub mod audit;
 mod detect;
 mod error;
 mod filesystem;

@@ -8,7 +8,7 @@ use std::ffi::OsStr;
 use std::fmt;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
@@ -63,9 +63,14 @@ impl Probe {
     /// # Errors
     /// [`ErrorKind::Io`] when there can be no further process or descriptor.
     pub fn start(work: impl FnOnce() -> Vec<u8>) -> Result<Probe, Error> {
-        let fail = |operation| move |errno: Errno| Error::syscall(operation, Path::new(""), errno);
-        let (reader, writer) = pipe2(OFlag::O_CLOEXEC | OFlag::O_NONBLOCK).map_err(fail("pipe"))?;
-        let process = sys::fork_into(|| answer(writer.as_fd(), work)).map_err(fail("fork"))?;
+        let (reader, writer) =
+            pipe2(OFlag::O_CLOEXEC | OFlag::O_NONBLOCK).map_err(|errno| failed("pipe", errno))?;
+        let child = || {
+            // Or it would hold the reading end of its own pipe, and never learn that nobody reads any more.
+            let _ = nix::unistd::close(reader.as_raw_fd());
+            answer(writer.as_fd(), work)
+        };
+        let process = sys::fork_into(child).map_err(|errno| failed("fork", errno))?;
         Ok(Probe { process, pipe: reader.into(), received: Vec::new() })
     }
 
@@ -166,6 +171,10 @@ pub fn touch(mountpoint: &Path) -> Result<(), Error> {
     statfs(mountpoint).map(|_| ()).map_err(|errno| Error::syscall("statfs", mountpoint, errno))
 }
 
+fn failed(operation: &str, errno: Errno) -> Error {
+    Error::new(ErrorKind::Io, format!("{operation}: {}", errno.desc()))
+}
+
 /// The life of the forked process; returns its exit status.
 fn answer(writer: BorrowedFd<'_>, work: impl FnOnce() -> Vec<u8>) -> i32 {
     let sent = let_go_of_others().and_then(|()| blocking(writer)).and_then(|mut pipe| {
@@ -198,5 +207,69 @@ fn numbers_of_open_files() -> Vec<i32> {
     match std::fs::read_dir("/proc/self/fd") {
         Ok(names) => names.flatten().filter_map(|entry| number(&entry.file_name())).collect(),
         Err(_) => (0..1024).collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LONG: Duration = Duration::from_secs(60);
+
+    #[test]
+    fn answer_larger_than_a_pipe_arrives_whole() {
+        let sent: Vec<u8> = (0..1_000_000_u32).flat_map(u32::to_ne_bytes).collect();
+        let received = ask(LONG, || sent.clone()).expect("ask for the same in another process");
+        assert!(received == sent, "{} bytes came", received.len());
+    }
+
+    #[test]
+    fn empty_answer_is_an_answer() {
+        assert_eq!(ask(LONG, Vec::new).expect("ask for nothing"), b"");
+    }
+
+    #[test]
+    fn panic_is_no_answer() {
+        let error = ask(LONG, || panic!("on purpose")).expect_err("there is no answer");
+        assert_eq!(error.kind(), ErrorKind::Io);
+    }
+
+    #[test]
+    fn silence_ends_with_the_deadline() {
+        let begun = Instant::now();
+        let error = ask(Duration::from_millis(50), || {
+            loop {
+                nix::unistd::pause();
+            }
+        });
+        assert_eq!(error.expect_err("nobody answers").kind(), ErrorKind::Temporary);
+        assert!(begun.elapsed() < LONG);
+    }
+
+    #[test]
+    fn standard_output_and_inherited_descriptors_are_let_go_of() {
+        let (reader, writer) = nix::unistd::pipe().expect("a pipe without close-on-exec");
+        let mut probe = Probe::start(|| {
+            loop {
+                nix::unistd::pause();
+            }
+        })
+        .expect("start a process that never ends");
+        drop(writer);
+        assert!(wait_for_any(&[reader.as_fd()], Instant::now() + LONG), "end of file, though it lives");
+        assert_eq!(probe.take(), Progress::Silent);
+    }
+
+    #[test]
+    fn others_are_heard_while_one_is_silent() {
+        let mut silent = Probe::start(|| {
+            loop {
+                nix::unistd::pause();
+            }
+        })
+        .expect("start a process that never ends");
+        let mut other = Probe::start(|| b"here".to_vec()).expect("start another");
+        assert_eq!(other.wait(Instant::now() + LONG), Progress::Answered(b"here".to_vec()));
+        assert_eq!(silent.take(), Progress::Silent);
     }
 }
