@@ -29,8 +29,7 @@ impl<'m> DboxGuard<'m> {
     /// The paths that must be permitted for an operation: those of [`roles_for`](crate::roles_for).
     #[must_use]
     pub fn paths(&self, operation: Operation) -> Vec<PathBuf> {
-        let paths = self.layout.paths(policy::roles_for(operation));
-        if operation == Operation::Create { with_parents(paths) } else { paths }
+        self.layout.paths(policy::roles_for(operation))
     }
 
     /// A permit for the operation, for the caller to hold until it is done and to verify then.
@@ -112,14 +111,4 @@ impl<'m> DboxGuard<'m> {
 
 fn borrowed(paths: &[PathBuf]) -> Vec<&Path> {
     paths.iter().map(PathBuf::as_path).collect()
-}
-
-/// The paths, and the directories that they lie in: where they are missing, that is where they are created.
-fn with_parents(mut paths: Vec<PathBuf>) -> Vec<PathBuf> {
-    let parents: Vec<PathBuf> =
-        paths.iter().filter_map(|path| path.parent()).map(Path::to_path_buf).collect();
-    paths.extend(parents);
-    paths.sort();
-    paths.dedup();
-    paths
 }

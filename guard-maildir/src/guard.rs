@@ -4,21 +4,15 @@ use std::path::{Path, PathBuf};
 
 use mount_core::{Error, Mounts, Operation, Permit, Refusal, Role};
 
-use crate::layout::{MaildirLayout, is_inbox};
+use crate::layout::MaildirLayout;
 use crate::policy::roles_for;
 
 /// Guards one Maildir store, or a mailbox of it.
 pub struct MaildirGuard<'m> {
     mounts: &'m Mounts,
     layout: MaildirLayout,
-    mailbox: Option<Mailbox>,
-}
-
-/// The one mailbox that work is restricted to.
-#[derive(Debug)]
-struct Mailbox {
-    path: PathBuf,
-    is_inbox: bool,
+    /// The one mailbox's own directory, where work is restricted to one.
+    mailbox: Option<PathBuf>,
 }
 
 impl<'m> MaildirGuard<'m> {
@@ -36,9 +30,8 @@ impl<'m> MaildirGuard<'m> {
     /// # Errors
     /// As [`MaildirLayout::mailbox`].
     pub fn mailbox(&self, name: impl AsRef<[u8]>) -> Result<MaildirGuard<'m>, Error> {
-        let name = name.as_ref();
-        let mailbox = Mailbox { path: self.layout.mailbox(name)?, is_inbox: is_inbox(name) };
-        Ok(MaildirGuard { mounts: self.mounts, layout: self.layout.clone(), mailbox: Some(mailbox) })
+        let mailbox = Some(self.layout.mailbox(name)?);
+        Ok(MaildirGuard { mounts: self.mounts, layout: self.layout.clone(), mailbox })
     }
 
     /// The store's directories.
@@ -50,11 +43,13 @@ impl<'m> MaildirGuard<'m> {
     /// The paths that must be permitted for an operation: those of [`roles_for`], and the mailbox's own.
     #[must_use]
     pub fn paths(&self, operation: Operation) -> Vec<PathBuf> {
-        let needed = |role: &Role| self.mailbox.as_ref().is_none_or(|it| it.is_inbox || *role != Role::Inbox);
+        // The INBOX's own directory is what is asked for when it is the one; replication looks at all mailboxes.
+        let whole = self.mailbox.is_none() || operation == Operation::Sync;
+        let needed = |role: &Role| whole || *role != Role::Inbox;
         let roles: Vec<Role> = roles_for(operation).iter().copied().filter(needed).collect();
         let mut paths: Vec<PathBuf> =
             self.layout.roots().paths(&roles).into_iter().map(Path::to_path_buf).collect();
-        paths.extend(self.mailbox.as_ref().map(|mailbox| mailbox.path.clone()));
+        paths.extend(self.mailbox.clone());
         if operation == Operation::Create { with_parents(paths) } else { paths }
     }
 

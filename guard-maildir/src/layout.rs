@@ -159,7 +159,7 @@ impl MaildirLayout {
 }
 
 /// Whether a mailbox is the INBOX, in whatever case it is written.
-pub(crate) fn is_inbox(name: &[u8]) -> bool {
+fn is_inbox(name: &[u8]) -> bool {
     name.eq_ignore_ascii_case(b"INBOX")
 }
 

@@ -14,7 +14,7 @@
 //! | `sync` | the same and home: the other side would delete what is missing, scripts too |
 //!
 //! [`MaildirGuard::mailbox`] narrows a guard to one mailbox: any but the INBOX goes on without an `INBOX=`
-//! elsewhere, and its own directory must be there. There is no alternate storage: `read-alt` is `open`.
+//! elsewhere (not in replication, which looks at all), and its own directory must be there. There is no alternate storage: `read-alt` is `open`.
 //!
 //! A role without a directory asks for nothing: with `INDEX=MEMORY` there is no `index`, and `home`, for stores
 //! whose deliveries read scripts there, is given by [`MaildirLayout::with`].

@@ -12,8 +12,8 @@ const STORE_AND_SCRIPTS: &[Role] = &[Role::Mail, Role::Inbox, Role::Index, Role:
 
 /// The roles whose directories must be there for an operation.
 ///
-/// On one mailbox that is not the INBOX all of them but [`Role::Inbox`]: an `INBOX=` elsewhere that is away
-/// leaves the other folders alone.
+/// On one mailbox its own directory stands in for [`Role::Inbox`]: an `INBOX=` elsewhere that is away leaves the
+/// other folders alone, but for replication, which looks at all of them.
 #[must_use]
 pub fn roles_for(operation: Operation) -> &'static [Role] {
     match operation {

@@ -107,7 +107,11 @@ fn folders_go_on_without_an_inbox_elsewhere() {
         inbox.take_away();
         assert!(!runs(&guard, Operation::Open));
         assert!(!runs(&guard.mailbox("INBOX").expect("a name"), Operation::Deliver));
-        assert!(runs(&guard.mailbox("Archive").expect("a name"), Operation::Open));
+        let archive = guard.mailbox("Archive").expect("a name");
+        for operation in Operation::ALL {
+            let whole_store = *operation == Operation::Sync;
+            assert_eq!(runs(&archive, *operation), !whole_store, "{operation}");
+        }
     });
 }
 
