@@ -63,6 +63,9 @@ impl MboxLayout {
 
     /// The layout of files and directories that somebody else, such as Dovecot itself, has found out.
     ///
+    /// Taken as they are: name the INBOX's file by [`Role::Inbox`], and leave [`Role::Control`] out
+    /// ([`Roots::without`]) where there is no `CONTROL=`, or the INBOX won't go on without the mail root.
+    ///
     /// # Errors
     /// [`ErrorKind::Usage`] for a relative path.
     pub fn from_roots(roots: Roots) -> Result<MboxLayout, Error> {
