@@ -1,6 +1,7 @@
-/* A namespace's list of mailboxes: where its directories are. */
+/* A namespace's list of mailboxes: where its directories are, and what is done to it as a whole. */
 
 #include "mount-guard.h"
+#include "mailbox-list-iter-private.h"
 
 static MODULE_CONTEXT_DEFINE_INIT(mount_guard_list_module, &mailbox_list_module_register);
 
@@ -9,10 +10,20 @@ struct mount_guard_list *mount_guard_list_context(struct mailbox_list *list)
 	return MODULE_CONTEXT_REQUIRE(list, mount_guard_list_module);
 }
 
+/* An iteration that was refused before it began: it finds nothing and ends with the error. */
+struct refused_iteration {
+	struct mailbox_list_iterate_context ctx;
+	union mailbox_list_iterate_module_context module_ctx;
+};
+
+static MODULE_CONTEXT_DEFINE_INIT(refused_iteration_module, &mailbox_list_module_register);
+
+#define IS_REFUSED(ctx) (MODULE_CONTEXT(ctx, refused_iteration_module) != NULL)
+
 static const struct {
 	enum mailbox_list_path_type type;
 	enum mount_guard_role role;
-} roots[] = {
+} root_types[] = {
 	{ MAILBOX_LIST_PATH_TYPE_DIR, MOUNT_GUARD_MAIL },
 	{ MAILBOX_LIST_PATH_TYPE_INDEX, MOUNT_GUARD_INDEX },
 	{ MAILBOX_LIST_PATH_TYPE_LIST_INDEX, MOUNT_GUARD_INDEX },
@@ -22,50 +33,163 @@ static const struct {
 	{ MAILBOX_LIST_PATH_TYPE_ALT_DIR, MOUNT_GUARD_ALT },
 };
 
-static void add_place(struct mailbox_list *list, struct mount_guard_list *glist,
-		      enum mount_guard_role role, const char *path)
+static void add_root(struct mailbox_list *list, enum mount_guard_role role, const char *path)
 {
+	struct mount_guard_list *glist = mount_guard_list_context(list);
 	unsigned int i;
 
 	if (path == NULL || *path == '\0')
 		return;
-	/* INDEX and CONTROL are the mail directory unless they are set: one look is enough. */
-	for (i = 0; i < glist->place_count; i++) {
-		if (glist->places[i].role == role && strcmp(glist->places[i].path, path) == 0)
+	/* The list index is the index directory unless it is set: one look is enough. */
+	for (i = 0; i < glist->root_count; i++) {
+		if (glist->roots[i].role == role && strcmp(glist->roots[i].path, path) == 0)
 			return;
 	}
-	i_assert(glist->place_count < MOUNT_GUARD_PLACES_MAX);
-	glist->places[glist->place_count].role = role;
-	glist->places[glist->place_count].path = p_strdup(list->pool, path);
-	glist->place_count++;
+	i_assert(glist->root_count < MOUNT_GUARD_ROOTS_MAX);
+	glist->roots[glist->root_count].role = role;
+	glist->roots[glist->root_count].path = p_strdup(list->pool, path);
+	glist->root_count++;
 }
 
-static void find_places(struct mailbox_list *list, struct mount_guard_list *glist)
+static void find_roots(struct mailbox_list *list)
 {
 	const char *path, *attachments = list->mail_set->mail_attachment_dir;
 	unsigned int i;
 
-	for (i = 0; i < N_ELEMENTS(roots); i++) {
-		if (mailbox_list_get_root_path(list, roots[i].type, &path))
-			add_place(list, glist, roots[i].role, path);
+	for (i = 0; i < N_ELEMENTS(root_types); i++) {
+		if (mailbox_list_get_root_path(list, root_types[i].type, &path))
+			add_root(list, root_types[i].role, path);
 	}
-	add_place(list, glist, MOUNT_GUARD_INBOX, compat_inbox_path(list));
+	add_root(list, MOUNT_GUARD_INBOX, compat_inbox_path(list));
 	if (*attachments != '\0') {
-		add_place(list, glist, MOUNT_GUARD_ATTACHMENTS,
-			  mail_user_home_expand(list->ns->user, attachments));
+		add_root(list, MOUNT_GUARD_ATTACHMENTS,
+			 mail_user_home_expand(list->ns->user, attachments));
 	}
 }
 
-/* Refuses the whole session: nothing of the namespace was touched yet. */
-static void refuse_session(struct mailbox_list *list)
+void mount_guard_list_hold(struct mailbox_list *list, bool hold)
 {
-	struct mail_user *user = list->ns->user;
-	const char *client;
+	struct mount_guard_list *glist = mount_guard_list_context(list);
 
-	if (user->error != NULL || mount_guard_asks(list, MOUNT_GUARD_START, &client))
+	if (glist->held == hold)
 		return;
-	user->error = p_strdup(user->pool, client);
-	compat_skip_alt_symlink_check(list);
+	glist->held = hold;
+	if (hold)
+		list->lock_refcount++;
+	else
+		mailbox_list_unlock(list);
+}
+
+static int list_get_path(struct mailbox_list *list, const char *name, enum mailbox_list_path_type type,
+			 const char **path_r)
+{
+	struct mount_guard_list *glist = mount_guard_list_context(list);
+
+	if (glist->alt_denied > 0 && name == NULL && type == MAILBOX_LIST_PATH_TYPE_ALT_DIR) {
+		/* Below a file: looking for it fails, and so does making it. */
+		*path_r = "/dev/null/mount_guard";
+		return 1;
+	}
+	return glist->module_ctx.super.get_path(list, name, type, path_r);
+}
+
+/* dsync infers deletions from what it does not find, so it needs all there is. */
+static enum mount_guard_moment list_moment(struct mailbox_list *list)
+{
+	return list->ns->user->dsyncing ? MOUNT_GUARD_SYNC : MOUNT_GUARD_LOOK;
+}
+
+static struct mailbox_list_iterate_context *
+list_iter_init(struct mailbox_list *list, const char *const *patterns, enum mailbox_list_iter_flags flags)
+{
+	struct mount_guard_list *glist = mount_guard_list_context(list);
+	struct refused_iteration *refused;
+	pool_t pool;
+
+	if (mount_guard_permits_list(list, list_moment(list)))
+		return glist->module_ctx.super.iter_init(list, patterns, flags);
+	pool = pool_alloconly_create("mount_guard refused iteration", 1024);
+	refused = p_new(pool, struct refused_iteration, 1);
+	refused->ctx.list = list;
+	refused->ctx.pool = pool;
+	refused->ctx.flags = flags;
+	refused->ctx.failed = TRUE;
+	p_array_init(&refused->ctx.module_contexts, pool, 5);
+	MODULE_CONTEXT_SET_SELF(&refused->ctx, refused_iteration_module, &refused->module_ctx);
+	return &refused->ctx;
+}
+
+static const struct mailbox_info *list_iter_next(struct mailbox_list_iterate_context *ctx)
+{
+	struct mount_guard_list *glist = mount_guard_list_context(ctx->list);
+
+	return IS_REFUSED(ctx) ? NULL : glist->module_ctx.super.iter_next(ctx);
+}
+
+static int list_iter_deinit(struct mailbox_list_iterate_context *ctx)
+{
+	struct mount_guard_list *glist = mount_guard_list_context(ctx->list);
+	pool_t pool = ctx->pool;
+
+	if (!IS_REFUSED(ctx))
+		return glist->module_ctx.super.iter_deinit(ctx);
+	pool_unref(&pool);
+	return -1;
+}
+
+static int list_subscriptions_refresh(struct mailbox_list *src, struct mailbox_list *dest)
+{
+	struct mount_guard_list *glist = mount_guard_list_context(src);
+
+	if (mount_guard_permits_list(src, list_moment(src)))
+		return glist->module_ctx.super.subscriptions_refresh(src, dest);
+	if (src != dest)
+		mailbox_list_set_error(dest, MAIL_ERROR_TEMP, mailbox_list_get_last_error(src, NULL));
+	return -1;
+}
+
+static int list_set_subscribed(struct mailbox_list *list, const char *name, bool set)
+{
+	struct mount_guard_list *glist = mount_guard_list_context(list);
+
+	if (!mount_guard_permits_list(list, MOUNT_GUARD_CREATE))
+		return -1;
+	return glist->module_ctx.super.set_subscribed(list, name, set);
+}
+
+static int list_delete_mailbox(struct mailbox_list *list, const char *name)
+{
+	struct mount_guard_list *glist = mount_guard_list_context(list);
+
+	if (!mount_guard_permits_list(list, MOUNT_GUARD_DELETE))
+		return -1;
+	return glist->module_ctx.super.delete_mailbox(list, name);
+}
+
+static int list_delete_dir(struct mailbox_list *list, const char *name)
+{
+	struct mount_guard_list *glist = mount_guard_list_context(list);
+
+	if (!mount_guard_permits_list(list, MOUNT_GUARD_DELETE))
+		return -1;
+	return glist->module_ctx.super.delete_dir(list, name);
+}
+
+static int list_delete_symlink(struct mailbox_list *list, const char *name)
+{
+	struct mount_guard_list *glist = mount_guard_list_context(list);
+
+	if (!mount_guard_permits_list(list, MOUNT_GUARD_DELETE))
+		return -1;
+	return glist->module_ctx.super.delete_symlink(list, name);
+}
+
+static void list_deinit(struct mailbox_list *list)
+{
+	struct mount_guard_list *glist = mount_guard_list_context(list);
+
+	mount_guard_list_hold(list, FALSE);
+	glist->module_ctx.super.deinit(list);
 }
 
 void mount_guard_list_created(struct mailbox_list *list)
@@ -76,7 +200,21 @@ void mount_guard_list_created(struct mailbox_list *list)
 	glist->module_ctx.super = *v;
 	list->vlast = &glist->module_ctx.super;
 	MODULE_CONTEXT_SET(list, mount_guard_list_module, glist);
-	find_places(list, glist);
-	if (list->ns->type == MAIL_NAMESPACE_TYPE_PRIVATE)
-		refuse_session(list);
+	find_roots(list);
+
+	v->deinit = list_deinit;
+	v->get_path = list_get_path;
+	v->iter_init = list_iter_init;
+	v->iter_next = list_iter_next;
+	v->iter_deinit = list_iter_deinit;
+	v->subscriptions_refresh = list_subscriptions_refresh;
+	v->set_subscribed = list_set_subscribed;
+	v->delete_mailbox = list_delete_mailbox;
+	v->delete_dir = list_delete_dir;
+	v->delete_symlink = list_delete_symlink;
+
+	/* Creating dbox's storage, which comes next, makes the root directory for its symlink. */
+	if (mount_guard_has_root(list, MOUNT_GUARD_ALT) &&
+	    !mount_guard_permits_list(list, MOUNT_GUARD_REBUILD))
+		compat_skip_alt_symlink_check(list);
 }

@@ -1,12 +1,12 @@
-/* What the files of the plugin share: one context for each hooked object, and the questions. */
+/* What the files of the plugin share: the contexts of hooked objects, the questions, the hooks. */
 #ifndef MOUNT_GUARD_H
 #define MOUNT_GUARD_H
 
 #include "compat.h"
 #include "guard.h"
 
-/* mail, index, list index, private index, index cache, control, alt, inbox, attachments, home */
-#define MOUNT_GUARD_PLACES_MAX 10
+/* mail, index, list index, private index, index cache, control, alt, inbox, attachments */
+#define MOUNT_GUARD_ROOTS_MAX 9
 
 struct mount_guard_user {
 	union mail_user_module_context module_ctx;
@@ -15,20 +15,73 @@ struct mount_guard_user {
 
 struct mount_guard_list {
 	union mailbox_list_module_context module_ctx;
-	struct mount_guard_place places[MOUNT_GUARD_PLACES_MAX];
-	unsigned int place_count;
+	struct mount_guard_place roots[MOUNT_GUARD_ROOTS_MAX];
+	unsigned int root_count;
+	/* While above zero dbox is told an alternate storage that cannot exist, so that no rebuild begins. */
+	unsigned int alt_denied;
+	/* The plugin's own hold of the list's lock, see mount_guard_list_hold(). */
+	bool held;
+};
+
+struct mount_guard_mailbox {
+	union mailbox_module_context module_ctx;
+	/* Refused when it was allocated: never to be created or renamed, see mount_guard_list_hold(). */
+	bool stillborn;
 };
 
 struct mount_guard_user *mount_guard_user_context(struct mail_user *user);
 struct mount_guard_list *mount_guard_list_context(struct mailbox_list *list);
+struct mount_guard_mailbox *mount_guard_mailbox_context(struct mailbox *box);
 
-/* question.c: each answers TRUE only when Rust permits, and logs what is to be logged. */
+/* question.c. Each is TRUE only when Rust permits; otherwise the object carries the error. */
 
-/* Asks about a list's places; on refusal `client_r` is what a client may be told. */
-bool mount_guard_asks(struct mailbox_list *list, enum mount_guard_moment moment, const char **client_r);
+bool mount_guard_permits_list(struct mailbox_list *list, enum mount_guard_moment moment);
+bool mount_guard_permits_box(struct mailbox *box, enum mount_guard_moment moment);
+/* Without leaving an error behind. */
+bool mount_guard_would_permit(struct mailbox *box, enum mount_guard_moment moment);
+/* For a path that is no list's, such as the home; `client_r` is what a client may be told. */
+bool mount_guard_permits_place(struct mail_user *user, enum mount_guard_moment moment,
+			       const struct mount_guard_place *place, const char **client_r);
+/* Permits, and holds the mounts until mount_guard_leave() with the same permit. */
+bool mount_guard_enter(struct mailbox *box, enum mount_guard_moment moment, uint64_t *permit_r);
+/* Whether the mounts stayed where they were. Without a permit there is nothing to say against it. */
+bool mount_guard_leave(struct mailbox *box, uint64_t *permit);
+
+/* Leaves the error of a refusal behind that was decided earlier, though it may have ended meanwhile. */
+void mount_guard_refuse_again(struct mailbox *box, enum mount_guard_moment moment);
+
+bool mount_guard_has_root(struct mailbox_list *list, enum mount_guard_role role);
+enum mount_guard_format mount_guard_format(const struct mail_storage *storage);
+
+/* list.c. CREATE, DELETE and RENAME lock the list before any hook is asked, and the lock makes the root
+   directory. A list that is held counts as locked, so that nothing is made for it. Released when the list
+   is seen permitted again; mailboxes allocated meanwhile stay refused, since their lock is none. */
+void mount_guard_list_hold(struct mailbox_list *list, bool hold);
+
+/* storage_dbox.c: how dbox is kept from rebuilding and from taking absent mails for lost ones. */
+
+/* Whether opening or synchronising the mailbox would begin with a rebuild. */
+bool mount_guard_dbox_wants_rebuild(struct mailbox *box);
+/* TRUE when a rebuild is refused now: then sdbox begins none until they are allowed again. */
+bool mount_guard_dbox_deny_rebuild(struct mailbox *box);
+void mount_guard_dbox_allow_rebuild(struct mailbox *box);
+/* Closes the mailbox, without the rebuild that may belong to it where that is refused. */
+void mount_guard_dbox_close(struct mailbox *box, void (*close)(struct mailbox *box));
+/* Whether the mail can be read without alternate storage. */
+bool mount_guard_dbox_is_primary(struct mail *mail);
+
+/* transaction.c */
+
+void mount_guard_transaction_hooks(struct mailbox_vfuncs *v);
+/* The transaction will be rolled back instead of committed, and fail with the refusal of this moment. */
+void mount_guard_transaction_spoil(struct mailbox_transaction_context *t, enum mount_guard_moment moment);
 
 /* The hooks, one file for each hooked object. */
+
 void mount_guard_user_created(struct mail_user *user);
 void mount_guard_list_created(struct mailbox_list *list);
+void mount_guard_storage_created(struct mail_storage *storage);
+void mount_guard_mailbox_allocated(struct mailbox *box);
+void mount_guard_mail_allocated(struct mail *mail);
 
 #endif

@@ -16,6 +16,26 @@ static const char *setting_or(struct mail_user *user, const char *name, const ch
 	return value == NULL || *value == '\0' ? otherwise : value;
 }
 
+/* Delivery agents run sieve scripts from the home. Without them they would keep the mail in the INBOX, which is
+   not what the scripts say; so there is no delivery until they can be read. */
+static bool runs_scripts(struct mail_user *user)
+{
+	return (strcmp(user->service, "lmtp") == 0 || strcmp(user->service, "lda") == 0) &&
+		str_array_find(t_strsplit_spaces(user->set->mail_plugins, ", "), "sieve");
+}
+
+static void check_home(struct mail_user *user)
+{
+	struct mount_guard_place home = { .role = MOUNT_GUARD_HOME };
+	const char *client;
+
+	if (user->error != NULL || user->autocreated || !runs_scripts(user) ||
+	    mail_user_get_home(user, &home.path) <= 0)
+		return;
+	if (!mount_guard_permits_place(user, MOUNT_GUARD_SCRIPTS, &home, &client))
+		user->error = p_strdup(user->pool, client);
+}
+
 void mount_guard_user_created(struct mail_user *user)
 {
 	struct mount_guard_user *guser = p_new(user->pool, struct mount_guard_user, 1);
@@ -33,4 +53,5 @@ void mount_guard_user_created(struct mail_user *user)
 	user->vlast = &guser->module_ctx.super;
 	guser->guard = mount_guard_open(&settings);
 	MODULE_CONTEXT_SET(user, mount_guard_user_module, guser);
+	check_home(user);
 }

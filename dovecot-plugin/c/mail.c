@@ -1,0 +1,105 @@
+/* A mail: what looks for its file, and what is done to it. */
+
+#include "mount-guard.h"
+#include "dbox-storage.h"
+
+struct mount_guard_mail {
+	union mail_module_context module_ctx;
+};
+
+static MODULE_CONTEXT_DEFINE_INIT(mount_guard_mail_module, &mail_module_register);
+
+static struct mail_vfuncs *super(struct mail *mail)
+{
+	struct mail_private *pmail = (struct mail_private *)mail;
+	struct mount_guard_mail *gmail = MODULE_CONTEXT_REQUIRE(pmail, mount_guard_mail_module);
+
+	return &gmail->module_ctx.super;
+}
+
+/* maildir and mbox take a file that is not there for an expunged mail or an emptied mailbox. */
+static bool permits_read(struct mail *mail)
+{
+	return mail->saving || mount_guard_permits_box(mail->box, MOUNT_GUARD_READ);
+}
+
+static int get_received_date(struct mail *mail, time_t *date_r)
+{
+	return permits_read(mail) ? super(mail)->get_received_date(mail, date_r) : -1;
+}
+
+static int get_save_date(struct mail *mail, time_t *date_r)
+{
+	return permits_read(mail) ? super(mail)->get_save_date(mail, date_r) : -1;
+}
+
+static int get_virtual_size(struct mail *mail, uoff_t *size_r)
+{
+	return permits_read(mail) ? super(mail)->get_virtual_size(mail, size_r) : -1;
+}
+
+static int get_physical_size(struct mail *mail, uoff_t *size_r)
+{
+	return permits_read(mail) ? super(mail)->get_physical_size(mail, size_r) : -1;
+}
+
+static int get_special(struct mail *mail, enum mail_fetch_field field, const char **value_r)
+{
+	return permits_read(mail) ? super(mail)->get_special(mail, field, value_r) : -1;
+}
+
+static int get_stream(struct mail *mail, bool get_body, struct message_size *hdr_size,
+		      struct message_size *body_size, struct istream **stream_r)
+{
+	if (!permits_read(mail))
+		return -1;
+	return super(mail)->get_stream(mail, get_body, hdr_size, body_size, stream_r);
+}
+
+/* Neither can fail by itself, so the transaction will. */
+static void sdbox_expunge(struct mail *mail)
+{
+	if (mount_guard_dbox_is_primary(mail) || mount_guard_would_permit(mail->box, MOUNT_GUARD_EXPUNGE_ALT))
+		super(mail)->expunge(mail);
+	else
+		mount_guard_transaction_spoil(mail->transaction, MOUNT_GUARD_EXPUNGE_ALT);
+}
+
+static void dbox_update_flags(struct mail *mail, enum modify_type modify_type, enum mail_flags flags)
+{
+	bool moves = ((unsigned int)flags & (unsigned int)DBOX_INDEX_FLAG_ALT) != 0;
+
+	if (!moves || mount_guard_would_permit(mail->box, MOUNT_GUARD_REBUILD))
+		super(mail)->update_flags(mail, modify_type, flags);
+	else
+		mount_guard_transaction_spoil(mail->transaction, MOUNT_GUARD_REBUILD);
+}
+
+void mount_guard_mail_allocated(struct mail *mail)
+{
+	struct mail_private *pmail = (struct mail_private *)mail;
+	struct mail_vfuncs *v = pmail->vlast;
+	enum mount_guard_format format = mount_guard_format(mail->box->storage);
+	struct mount_guard_mail *gmail;
+
+	if (format == MOUNT_GUARD_OTHER)
+		return;
+	gmail = p_new(pmail->pool, struct mount_guard_mail, 1);
+	gmail->module_ctx.super = *v;
+	pmail->vlast = &gmail->module_ctx.super;
+	MODULE_CONTEXT_SET(pmail, mount_guard_mail_module, gmail);
+
+	/* dbox's own choke point is in storage_dbox.c. */
+	if (format == MOUNT_GUARD_MDBOX || format == MOUNT_GUARD_SDBOX) {
+		v->update_flags = dbox_update_flags;
+		if (format == MOUNT_GUARD_SDBOX && mount_guard_has_root(mail->box->list, MOUNT_GUARD_ALT))
+			v->expunge = sdbox_expunge;
+		return;
+	}
+	v->get_received_date = get_received_date;
+	v->get_save_date = get_save_date;
+	v->get_virtual_size = get_virtual_size;
+	v->get_physical_size = get_physical_size;
+	v->get_special = get_special;
+	v->get_stream = get_stream;
+}

@@ -1,0 +1,197 @@
+/* A mailbox: everything that opens, changes or looks at it as a whole. */
+
+#include "mount-guard.h"
+#include "index-storage.h"
+#include "index-sync-private.h"
+
+static MODULE_CONTEXT_DEFINE_INIT(mount_guard_mailbox_module, &mail_storage_module_register);
+
+struct mount_guard_mailbox *mount_guard_mailbox_context(struct mailbox *box)
+{
+	return MODULE_CONTEXT_REQUIRE(box, mount_guard_mailbox_module);
+}
+
+static struct mailbox_vfuncs *super(struct mailbox *box)
+{
+	return &mount_guard_mailbox_context(box)->module_ctx.super;
+}
+
+/* What opening the mailbox is for. */
+static enum mount_guard_moment opening(struct mailbox *box)
+{
+	if (box->storage->user->dsyncing)
+		return MOUNT_GUARD_SYNC;
+	if (box->creating)
+		return MOUNT_GUARD_CREATE;
+	return box->deleting ? MOUNT_GUARD_DELETE : MOUNT_GUARD_LOOK;
+}
+
+static int box_exists(struct mailbox *box, bool auto_boxes, enum mailbox_existence *existence_r)
+{
+	if (!mount_guard_permits_box(box, opening(box)))
+		return -1;
+	return super(box)->exists(box, auto_boxes, existence_r);
+}
+
+static int box_open(struct mailbox *box)
+{
+	bool denied;
+	int ret;
+
+	if (!mount_guard_permits_box(box, opening(box)))
+		return -1;
+	/* sdbox rebuilds when it cannot make sense of its header. */
+	denied = mount_guard_dbox_deny_rebuild(box);
+	ret = super(box)->open(box);
+	if (denied)
+		mount_guard_dbox_allow_rebuild(box);
+	return ret;
+}
+
+static void box_close(struct mailbox *box)
+{
+	mount_guard_dbox_close(box, super(box)->close);
+}
+
+/* The list is held as long as it is refused, and what was allocated meanwhile has no lock of its own. */
+static bool enter_locked(struct mailbox *box, enum mount_guard_moment moment, uint64_t *permit_r)
+{
+	*permit_r = 0;
+	if (!mount_guard_mailbox_context(box)->stillborn)
+		return mount_guard_enter(box, moment, permit_r);
+	mount_guard_refuse_again(box, moment);
+	return FALSE;
+}
+
+static int leave(struct mailbox *box, uint64_t permit, int ret)
+{
+	return mount_guard_leave(box, &permit) ? ret : -1;
+}
+
+static int box_create(struct mailbox *box, const struct mailbox_update *update, bool directory)
+{
+	uint64_t permit;
+
+	if (!enter_locked(box, MOUNT_GUARD_CREATE, &permit))
+		return -1;
+	return leave(box, permit, super(box)->create_box(box, update, directory));
+}
+
+static int box_update(struct mailbox *box, const struct mailbox_update *update)
+{
+	uint64_t permit;
+
+	if (!mount_guard_enter(box, MOUNT_GUARD_CHANGE, &permit))
+		return -1;
+	return leave(box, permit, super(box)->update_box(box, update));
+}
+
+static int box_delete(struct mailbox *box)
+{
+	uint64_t permit;
+
+	if (!enter_locked(box, MOUNT_GUARD_DELETE, &permit))
+		return -1;
+	return leave(box, permit, super(box)->delete_box(box));
+}
+
+static int box_rename(struct mailbox *src, struct mailbox *dest)
+{
+	uint64_t permit, dest_permit;
+	int ret;
+
+	if (!enter_locked(dest, MOUNT_GUARD_RENAME, &dest_permit)) {
+		mail_storage_copy_error(src->storage, dest->storage);
+		return -1;
+	}
+	if (!enter_locked(src, MOUNT_GUARD_RENAME, &permit)) {
+		(void)mount_guard_leave(dest, &dest_permit);
+		return -1;
+	}
+	ret = leave(src, permit, super(src)->rename_box(src, dest));
+	if (!mount_guard_leave(dest, &dest_permit)) {
+		mail_storage_copy_error(src->storage, dest->storage);
+		ret = -1;
+	}
+	return ret;
+}
+
+static int box_get_status(struct mailbox *box, enum mailbox_status_items items,
+			  struct mailbox_status *status_r)
+{
+	/* Once the mailbox is open, Dovecot relies on the other items never failing. */
+	bool may_fail = !box->opened || (items & MAILBOX_STATUS_FAILING_ITEMS) != 0;
+
+	if (may_fail && !mount_guard_permits_box(box, opening(box)))
+		return -1;
+	return super(box)->get_status(box, items, status_r);
+}
+
+static int box_get_metadata(struct mailbox *box, enum mailbox_metadata_items items,
+			    struct mailbox_metadata *metadata_r)
+{
+	if (!mount_guard_permits_box(box, opening(box)))
+		return -1;
+	return super(box)->get_metadata(box, items, metadata_r);
+}
+
+static int box_set_subscribed(struct mailbox *box, bool set)
+{
+	if (!mount_guard_permits_box(box, MOUNT_GUARD_CREATE))
+		return -1;
+	return super(box)->set_subscribed(box, set);
+}
+
+/* dbox rebuilds at the next synchronisation after it found something wrong, or when told to. */
+static enum mount_guard_moment synchronising(struct mailbox *box, enum mailbox_sync_flags flags)
+{
+	if ((flags & MAILBOX_SYNC_FLAG_FORCE_RESYNC) != 0 || mount_guard_dbox_wants_rebuild(box))
+		return MOUNT_GUARD_REBUILD;
+	return opening(box);
+}
+
+static struct mailbox_sync_context *box_sync_init(struct mailbox *box, enum mailbox_sync_flags flags)
+{
+	enum mount_guard_moment moment = synchronising(box, flags);
+	struct mailbox_sync_context *ctx;
+	uint64_t permit = 0;
+	bool denied, permitted;
+
+	permitted = moment == MOUNT_GUARD_REBUILD ?
+		mount_guard_enter(box, moment, &permit) : mount_guard_permits_box(box, moment);
+	if (!permitted)
+		return index_mailbox_sync_init(box, flags, TRUE);
+	denied = mount_guard_dbox_deny_rebuild(box);
+	ctx = super(box)->sync_init(box, flags);
+	if (denied)
+		mount_guard_dbox_allow_rebuild(box);
+	if (!mount_guard_leave(box, &permit))
+		((struct index_mailbox_sync_context *)ctx)->failed = TRUE;
+	return ctx;
+}
+
+void mount_guard_mailbox_allocated(struct mailbox *box)
+{
+	struct mount_guard_mailbox *gbox = p_new(box->pool, struct mount_guard_mailbox, 1);
+	struct mailbox_vfuncs *v = box->vlast;
+
+	gbox->module_ctx.super = *v;
+	box->vlast = &gbox->module_ctx.super;
+	MODULE_CONTEXT_SET(box, mount_guard_mailbox_module, gbox);
+
+	v->exists = box_exists;
+	v->open = box_open;
+	v->close = box_close;
+	v->create_box = box_create;
+	v->update_box = box_update;
+	v->delete_box = box_delete;
+	v->rename_box = box_rename;
+	v->get_status = box_get_status;
+	v->get_metadata = box_get_metadata;
+	v->set_subscribed = box_set_subscribed;
+	v->sync_init = box_sync_init;
+	mount_guard_transaction_hooks(v);
+
+	gbox->stillborn = !mount_guard_would_permit(box, MOUNT_GUARD_CREATE);
+	mount_guard_list_hold(box->list, gbox->stillborn);
+}

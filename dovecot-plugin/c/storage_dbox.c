@@ -1,0 +1,195 @@
+/* dbox: no rebuild while anything it would look for is absent, and no mail taken for lost because its
+   alternate storage is. */
+
+#include "mount-guard.h"
+#include "dbox-storage.h"
+#include "dbox-file.h"
+#include "dbox-mail.h"
+#include "mdbox-storage.h"
+#include "mdbox-map.h"
+#include "sdbox-storage.h"
+
+#include <unistd.h>
+
+struct mount_guard_storage {
+	union mail_storage_module_context module_ctx;
+	int (*mail_open)(struct dbox_mail *mail, uoff_t *offset_r, struct dbox_file **file_r);
+};
+
+static MODULE_CONTEXT_DEFINE_INIT(mount_guard_storage_module, &mail_storage_module_register);
+
+static struct mount_guard_storage *storage_context(struct mail_storage *storage)
+{
+	return MODULE_CONTEXT_REQUIRE(storage, mount_guard_storage_module);
+}
+
+static bool has_fscked_index(struct mailbox *box)
+{
+	return box->index->fscked ||
+		(mail_index_get_header(box->view)->flags & MAIL_INDEX_HDR_FLAG_FSCKD) != 0;
+}
+
+bool mount_guard_dbox_wants_rebuild(struct mailbox *box)
+{
+	struct mdbox_storage *mdbox;
+
+	if (!box->opened || mount_guard_format(box->storage) != MOUNT_GUARD_MDBOX)
+		return FALSE;
+	mdbox = MDBOX_STORAGE(box->storage);
+	return mdbox->corrupted || has_fscked_index(box) || mdbox_map_is_fscked(mdbox->map);
+}
+
+/* sdbox checks its alternate storage before every rebuild and gives up cleanly; mdbox 2.3 checks, gives up,
+   and crashes, so for mdbox the reasons for a rebuild are looked at beforehand. */
+bool mount_guard_dbox_deny_rebuild(struct mailbox *box)
+{
+	if (mount_guard_format(box->storage) != MOUNT_GUARD_SDBOX ||
+	    mount_guard_would_permit(box, MOUNT_GUARD_REBUILD))
+		return FALSE;
+	mount_guard_list_context(box->list)->alt_denied++;
+	return TRUE;
+}
+
+void mount_guard_dbox_allow_rebuild(struct mailbox *box)
+{
+	mount_guard_list_context(box->list)->alt_denied--;
+}
+
+static void mdbox_close(struct mailbox *box, void (*close)(struct mailbox *box))
+{
+	struct mdbox_storage *mdbox = MDBOX_STORAGE(box->storage);
+	bool pretend = mdbox->corrupted && !mdbox->rebuilding_storage &&
+		!mount_guard_would_permit(box, MOUNT_GUARD_REBUILD);
+
+	/* A storage that is being rebuilt is closed without another rebuild; what marked it corrupted stays
+	   for the next session, when all is back. */
+	if (pretend)
+		mdbox->rebuilding_storage = TRUE;
+	close(box);
+	if (pretend)
+		mdbox->rebuilding_storage = FALSE;
+}
+
+void mount_guard_dbox_close(struct mailbox *box, void (*close)(struct mailbox *box))
+{
+	bool denied;
+
+	if (mount_guard_format(box->storage) == MOUNT_GUARD_MDBOX) {
+		mdbox_close(box, close);
+		return;
+	}
+	denied = mount_guard_dbox_deny_rebuild(box);
+	close(box);
+	if (denied)
+		mount_guard_dbox_allow_rebuild(box);
+}
+
+/* The file in primary storage that the map says has the mail, or NULL when the map doesn't know it. */
+static const char *mdbox_primary_path(struct mail *mail)
+{
+	struct mdbox_mailbox *mbox = MDBOX_MAILBOX(mail->box);
+	uint32_t map_uid, file_id;
+	uoff_t offset;
+
+	if (mdbox_mail_lookup(mbox, mail->transaction->view, mail->seq, &map_uid) < 0 ||
+	    mdbox_map_lookup(mbox->storage->map, map_uid, &file_id, &offset) <= 0)
+		return NULL;
+	return t_strdup_printf("%s/"MDBOX_MAIL_FILE_FORMAT, mbox->storage->storage_dir, file_id);
+}
+
+/* Takes note of mails that another process moved to another file. */
+static bool mdbox_refresh(struct mail *mail)
+{
+	struct mdbox_mailbox *mbox = MDBOX_MAILBOX(mail->box);
+
+	return mdbox_map_refresh(mbox->storage->map) == 0;
+}
+
+static bool has_primary_file(struct mail *mail)
+{
+	const char *path;
+
+	if (mount_guard_format(mail->box->storage) == MOUNT_GUARD_MDBOX)
+		path = mdbox_primary_path(mail);
+	else
+		path = t_strdup_printf("%s/"SDBOX_MAIL_FILE_FORMAT, mailbox_get_path(mail->box), mail->uid);
+	return path != NULL && access(path, F_OK) == 0;
+}
+
+/* The flag for alternate storage is no answer: altmove sets it before purge moves the mail. */
+bool mount_guard_dbox_is_primary(struct mail *mail)
+{
+	bool is_mdbox = mount_guard_format(mail->box->storage) == MOUNT_GUARD_MDBOX;
+	bool primary;
+
+	T_BEGIN {
+		primary = has_primary_file(mail) ||
+			(is_mdbox && mdbox_refresh(mail) && has_primary_file(mail));
+	} T_END;
+	return primary;
+}
+
+/* dbox opens every mail here. When the file is in neither storage it marks the mailbox corrupted, and the
+   mark stays; so a mail that primary storage does not have is only looked for when the other is there. */
+static int dbox_mail_open(struct dbox_mail *dmail, uoff_t *offset_r, struct dbox_file **file_r)
+{
+	struct mail *mail = &dmail->imail.mail.mail;
+	bool is_open = dmail->open_file != NULL && dbox_file_is_open(dmail->open_file);
+
+	if (!is_open && !mail->saving && !mount_guard_dbox_is_primary(mail) &&
+	    !mount_guard_permits_box(mail->box, MOUNT_GUARD_READ_ALT))
+		return -1;
+	return storage_context(mail->box->storage)->mail_open(dmail, offset_r, file_r);
+}
+
+/* Whether all namespaces that share the storage permit; the storage carries the error otherwise. */
+static bool permits_storage(struct mail_storage *storage, enum mount_guard_moment moment)
+{
+	struct mail_namespace *ns;
+
+	for (ns = storage->user->namespaces; ns != NULL; ns = ns->next) {
+		if (ns->storage != storage || mount_guard_permits_list(ns->list, moment))
+			continue;
+		mail_storage_copy_list_error(storage, ns->list);
+		return FALSE;
+	}
+	return TRUE;
+}
+
+static int storage_purge(struct mail_storage *storage)
+{
+	if (!permits_storage(storage, MOUNT_GUARD_REBUILD))
+		return -1;
+	return storage_context(storage)->module_ctx.super.purge(storage);
+}
+
+static int storage_list_index_rebuild(struct mail_storage *storage,
+				      enum mail_storage_list_index_rebuild_reason reason)
+{
+	if (!permits_storage(storage, MOUNT_GUARD_REBUILD))
+		return -1;
+	return storage_context(storage)->module_ctx.super.list_index_rebuild(storage, reason);
+}
+
+void mount_guard_storage_created(struct mail_storage *storage)
+{
+	struct mount_guard_storage *gstorage = p_new(storage->pool, struct mount_guard_storage, 1);
+	struct mail_storage_vfuncs *v = storage->vlast;
+	enum mount_guard_format format = mount_guard_format(storage);
+	struct dbox_storage *dbox;
+
+	gstorage->module_ctx.super = *v;
+	storage->vlast = &gstorage->module_ctx.super;
+	MODULE_CONTEXT_SET(storage, mount_guard_storage_module, gstorage);
+
+	/* Absent functions mean something to Dovecot. */
+	if (v->purge != NULL)
+		v->purge = storage_purge;
+	if (v->list_index_rebuild != NULL)
+		v->list_index_rebuild = storage_list_index_rebuild;
+	if (format == MOUNT_GUARD_MDBOX || format == MOUNT_GUARD_SDBOX) {
+		dbox = DBOX_STORAGE(storage);
+		gstorage->mail_open = dbox->v.mail_open;
+		dbox->v.mail_open = dbox_mail_open;
+	}
+}

@@ -1,0 +1,189 @@
+/* A transaction: what is saved by path is pinned from before the first file to after the commit, and success
+   is answered only when the mounts stayed. */
+
+#include "mount-guard.h"
+#include "index-storage.h"
+#include "mail-index-transaction-private.h"
+
+struct mount_guard_transaction {
+	union mailbox_transaction_module_context module_ctx;
+	uint64_t permit;
+	/* Stands in for the storage's own, which would have made files when it was allocated. */
+	struct mail_save_context *refused_save;
+	/* Not 0: the moment that was refused. */
+	enum mount_guard_moment spoilt_by;
+};
+
+static MODULE_CONTEXT_DEFINE_INIT(mount_guard_transaction_module, &mail_storage_module_register);
+
+static struct mount_guard_transaction *context(struct mailbox_transaction_context *t)
+{
+	return MODULE_CONTEXT_REQUIRE(t, mount_guard_transaction_module);
+}
+
+static struct mailbox_vfuncs *super(struct mailbox *box)
+{
+	return &mount_guard_mailbox_context(box)->module_ctx.super;
+}
+
+void mount_guard_transaction_spoil(struct mailbox_transaction_context *t, enum mount_guard_moment moment)
+{
+	context(t)->spoilt_by = moment;
+}
+
+static struct mailbox_transaction_context *
+transaction_begin(struct mailbox *box, enum mailbox_transaction_flags flags, const char *reason)
+{
+	struct mailbox_transaction_context *t = super(box)->transaction_begin(box, flags, reason);
+	struct mount_guard_transaction *gt = i_new(struct mount_guard_transaction, 1);
+
+	MODULE_CONTEXT_SET(t, mount_guard_transaction_module, gt);
+	return t;
+}
+
+static bool has_changes(struct mailbox_transaction_context *t)
+{
+	return MAIL_INDEX_TRANSACTION_HAS_CHANGES(t->itrans) || t->itrans_pvt != NULL;
+}
+
+/* Without changes there is still the cache to be written, by a path that may be made for it. */
+static bool permits_commit(struct mailbox_transaction_context *t)
+{
+	struct mount_guard_transaction *gt = context(t);
+	enum mount_guard_moment moment = has_changes(t) ? MOUNT_GUARD_CHANGE : MOUNT_GUARD_LOOK;
+
+	if (gt->spoilt_by != 0)
+		return FALSE;
+	if (gt->permit == 0 && moment == MOUNT_GUARD_CHANGE ?
+	    mount_guard_enter(t->box, moment, &gt->permit) : mount_guard_permits_box(t->box, moment))
+		return TRUE;
+	gt->spoilt_by = moment;
+	return FALSE;
+}
+
+static int
+transaction_commit(struct mailbox_transaction_context *t, struct mail_transaction_commit_changes *changes_r)
+{
+	struct mount_guard_transaction *gt = context(t);
+	struct mailbox *box = t->box;
+	int ret = -1;
+
+	if (permits_commit(t))
+		ret = super(box)->transaction_commit(t, changes_r);
+	else
+		super(box)->transaction_rollback(t);
+	/* The transaction is gone from here on. */
+	if (!mount_guard_leave(box, &gt->permit))
+		ret = -1;
+	if (gt->spoilt_by != 0)
+		mount_guard_refuse_again(box, gt->spoilt_by);
+	i_free(gt->refused_save);
+	i_free(gt);
+	return ret;
+}
+
+static void transaction_rollback(struct mailbox_transaction_context *t)
+{
+	struct mount_guard_transaction *gt = context(t);
+	struct mailbox *box = t->box;
+
+	super(box)->transaction_rollback(t);
+	(void)mount_guard_leave(box, &gt->permit);
+	i_free(gt->refused_save);
+	i_free(gt);
+}
+
+/* Asked for each mail: later ones of a transaction are not to go underneath when the first did not. */
+static bool permits_save(struct mailbox_transaction_context *t)
+{
+	struct mount_guard_transaction *gt = context(t);
+
+	if (gt->refused_save == NULL &&
+	    (gt->permit == 0 ? mount_guard_enter(t->box, MOUNT_GUARD_SAVE, &gt->permit) :
+			       mount_guard_permits_box(t->box, MOUNT_GUARD_SAVE)))
+		return TRUE;
+	gt->spoilt_by = MOUNT_GUARD_SAVE;
+	return FALSE;
+}
+
+/* mdbox makes its storage directory and map here, and there is no way to fail. */
+static struct mail_save_context *save_alloc(struct mailbox_transaction_context *t)
+{
+	struct mount_guard_transaction *gt = context(t);
+
+	if (gt->refused_save != NULL)
+		return gt->refused_save;
+	if (t->save_ctx != NULL || mount_guard_format(t->box->storage) == MOUNT_GUARD_OTHER || permits_save(t))
+		return super(t->box)->save_alloc(t);
+	gt->refused_save = i_new(struct mail_save_context, 1);
+	gt->refused_save->transaction = t;
+	t->save_ctx = gt->refused_save;
+	return t->save_ctx;
+}
+
+static int save_begin(struct mail_save_context *ctx, struct istream *input)
+{
+	struct mailbox_transaction_context *t = ctx->transaction;
+
+	if (permits_save(t))
+		return super(t->box)->save_begin(ctx, input);
+	mount_guard_refuse_again(t->box, MOUNT_GUARD_SAVE);
+	return -1;
+}
+
+static void save_cancel(struct mail_save_context *ctx)
+{
+	if (ctx == context(ctx->transaction)->refused_save)
+		index_save_context_free(ctx);
+	else
+		super(ctx->transaction->box)->save_cancel(ctx);
+}
+
+static void save_rollback(struct mail_save_context *ctx)
+{
+	if (ctx != context(ctx->transaction)->refused_save)
+		super(ctx->transaction->box)->transaction_save_rollback(ctx);
+}
+
+/* maildir and sdbox link the source's file, and look for it elsewhere when it is not there. */
+static bool permits_source(struct mail *mail, struct mailbox *dest)
+{
+	bool is_sdbox = mount_guard_format(mail->box->storage) == MOUNT_GUARD_SDBOX;
+	enum mount_guard_moment moment = is_sdbox && !mount_guard_dbox_is_primary(mail) ?
+		MOUNT_GUARD_READ_ALT : MOUNT_GUARD_READ;
+
+	if (mount_guard_permits_box(mail->box, moment))
+		return TRUE;
+	if (mail->box->storage != dest->storage)
+		mail_storage_copy_error(dest->storage, mail->box->storage);
+	return FALSE;
+}
+
+static int copy(struct mail_save_context *ctx, struct mail *mail)
+{
+	struct mailbox *box = ctx->transaction->box;
+
+	if (!permits_save(ctx->transaction)) {
+		/* Dovecot asserts that a copy which failed was cancelled. */
+		mailbox_save_cancel(&ctx);
+		mount_guard_refuse_again(box, MOUNT_GUARD_SAVE);
+		return -1;
+	}
+	if (!mail->saving && !permits_source(mail, box)) {
+		mailbox_save_cancel(&ctx);
+		return -1;
+	}
+	return super(box)->copy(ctx, mail);
+}
+
+void mount_guard_transaction_hooks(struct mailbox_vfuncs *v)
+{
+	v->transaction_begin = transaction_begin;
+	v->transaction_commit = transaction_commit;
+	v->transaction_rollback = transaction_rollback;
+	v->transaction_save_rollback = save_rollback;
+	v->save_alloc = save_alloc;
+	v->save_begin = save_begin;
+	v->save_cancel = save_cancel;
+	v->copy = copy;
+}
