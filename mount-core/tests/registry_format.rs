@@ -93,6 +93,13 @@ fn unreadable_lines_are_told_apart_and_make_no_other_void() {
 }
 
 #[test]
+fn remarks_and_empty_lines_are_nothing_to_report() {
+    for remark in [&b"\n"[..], b"# online /srv/mail\n", b"#\n"] {
+        assert_eq!(only_content(&file(remark)), Content::Remark);
+    }
+}
+
+#[test]
 fn line_with_unknown_state_still_says_what_was_meant_to_be_guarded() {
     let bytes = file(b"onlin /srv/mail\n");
     match only_content(&bytes) {
