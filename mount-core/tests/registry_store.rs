@@ -3,6 +3,7 @@
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
+use std::thread;
 use std::time::Duration;
 
 use mount_core::registry::{Content, Directories, Entry, Pattern, SIZE_MAX, Snapshot, Stamp, Store, Stuck};
@@ -296,6 +297,24 @@ fn symbolic_link_is_followed_by_readers_and_refused_by_writers() {
     fs::remove_file(registry.runtime()).expect("the runtime file can be removed");
     assert!(damaged(registry.store.read_effective()).contains("leads nowhere"));
     damaged(registry.store.stamp());
+}
+
+#[test]
+fn runtime_file_that_comes_and_goes_under_a_reader_is_no_error() {
+    let registry = Registry::with(&["/srv/a"]);
+    thread::scope(|scope| {
+        let writer = scope.spawn(|| {
+            for _ in 0..500 {
+                fs::remove_file(registry.runtime()).expect("the runtime file can be removed");
+                registry.store.restore().expect("the persistent file is there");
+            }
+        });
+        while !writer.is_finished() {
+            let effective = registry.store.read_effective().expect("the one file or the other");
+            assert_eq!(paths_of(&effective.expect("always a list")), [PathBuf::from("/srv/a")]);
+            assert_ne!(registry.store.stamp().expect("the one file or the other"), Stamp::Absent);
+        }
+    });
 }
 
 #[test]

@@ -223,11 +223,13 @@ fn sync_directory(path: &Path) -> Result<(), Error> {
     synced.map_err(|cause| Error::syscall("fsync", directory, cause))
 }
 
-/// Confirms that nothing at all is at `path`, not even a symbolic link that leads nowhere.
+/// Confirms that no registry was meant to be at `path`: not even a symbolic link that leads nowhere.
 fn absent(path: &Path) -> Result<(), Error> {
     match fs::symlink_metadata(path) {
         Err(cause) if cause.kind() == io::ErrorKind::NotFound => Ok(()),
         Err(cause) => Err(Error::syscall("statx", path, cause)),
+        // Made since: a moment ago there was none, and that is a true answer.
+        Ok(metadata) if !metadata.is_symlink() => Ok(()),
         Ok(_) => {
             let text = format!("registry {} leads nowhere; bring back what it leads to", quoted(path));
             Err(Error::new(ErrorKind::DamagedRegistry, text))
