@@ -57,12 +57,18 @@ struct mount_guard_place {
 	const char *path;
 };
 
+/* What else there is to say of a question. */
+enum mount_guard_flags {
+	MOUNT_GUARD_FLAG_INBOX = 1,	/* about an INBOX */
+	MOUNT_GUARD_FLAG_QUIET = 2,	/* nothing is refused yet: a precaution, not worth a log line */
+};
+
 /* One question. `now` names the turn of the event loop: the registry is looked at once a turn. */
 struct mount_guard_question {
 	uint32_t guard;
 	uint32_t moment;
 	uint32_t format;
-	uint32_t is_inbox;
+	uint32_t flags;
 	uint64_t now;
 	const struct mount_guard_place *places;
 	size_t place_count;

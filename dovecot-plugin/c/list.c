@@ -215,6 +215,6 @@ void mount_guard_list_created(struct mailbox_list *list)
 
 	/* Creating dbox's storage, which comes next, makes the root directory for its symlink. */
 	if (mount_guard_has_root(list, MOUNT_GUARD_ALT) &&
-	    !mount_guard_permits_list(list, MOUNT_GUARD_REBUILD))
+	    !mount_guard_list_would_permit(list, MOUNT_GUARD_REBUILD))
 		compat_skip_alt_symlink_check(list);
 }

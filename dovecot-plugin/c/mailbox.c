@@ -11,6 +11,11 @@ struct mount_guard_mailbox *mount_guard_mailbox_context(struct mailbox *box)
 	return MODULE_CONTEXT_REQUIRE(box, mount_guard_mailbox_module);
 }
 
+bool mount_guard_is_guarded(struct mailbox *box)
+{
+	return MODULE_CONTEXT(box, mount_guard_mailbox_module) != NULL;
+}
+
 static struct mailbox_vfuncs *super(struct mailbox *box)
 {
 	return &mount_guard_mailbox_context(box)->module_ctx.super;

@@ -32,12 +32,15 @@ struct mount_guard_mailbox {
 struct mount_guard_user *mount_guard_user_context(struct mail_user *user);
 struct mount_guard_list *mount_guard_list_context(struct mailbox_list *list);
 struct mount_guard_mailbox *mount_guard_mailbox_context(struct mailbox *box);
+/* FALSE for mailboxes the plugin never sees, such as the message that an LMTP client sends. */
+bool mount_guard_is_guarded(struct mailbox *box);
 
 /* question.c. Each is TRUE only when Rust permits; otherwise the object carries the error. */
 
 bool mount_guard_permits_list(struct mailbox_list *list, enum mount_guard_moment moment);
 bool mount_guard_permits_box(struct mailbox *box, enum mount_guard_moment moment);
-/* Without leaving an error behind. */
+/* Precautions: no error and no log line. */
+bool mount_guard_list_would_permit(struct mailbox_list *list, enum mount_guard_moment moment);
 bool mount_guard_would_permit(struct mailbox *box, enum mount_guard_moment moment);
 /* For a path that is no list's, such as the home; `client_r` is what a client may be told. */
 bool mount_guard_permits_place(struct mail_user *user, enum mount_guard_moment moment,

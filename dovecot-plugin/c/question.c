@@ -80,7 +80,8 @@ static void add_roots(struct asked *asked, struct mailbox_list *list)
 /* Only once the mailbox is open are its directories known without looking for them on disk. */
 static void add_mailbox(struct asked *asked, struct mailbox *box)
 {
-	asked->question.is_inbox = box->inbox_any ? 1 : 0;
+	if (box->inbox_any)
+		asked->question.flags |= MOUNT_GUARD_FLAG_INBOX;
 	if (!box->opened || asked->question.format == MOUNT_GUARD_OTHER)
 		return;
 	if (box->_path != NULL)
@@ -129,30 +130,41 @@ bool mount_guard_permits_list(struct mailbox_list *list, enum mount_guard_moment
 	return FALSE;
 }
 
-static bool ask_for_box(struct asked *asked, struct mailbox *box, enum mount_guard_moment moment, bool pin)
+bool mount_guard_list_would_permit(struct mailbox_list *list, enum mount_guard_moment moment)
+{
+	struct asked asked;
+
+	begin(&asked, list->ns->user, moment);
+	add_roots(&asked, list);
+	asked.question.flags |= MOUNT_GUARD_FLAG_QUIET;
+	mount_guard_judge(&asked.question, &asked.result);
+	return heed(&asked.result, list->ns->user);
+}
+
+static void begin_for_box(struct asked *asked, struct mailbox *box, enum mount_guard_moment moment)
 {
 	begin(asked, box->storage->user, moment);
 	add_roots(asked, box->list);
 	add_mailbox(asked, box);
-	if (pin)
-		mount_guard_pin(&asked->question, &asked->result);
-	else
-		mount_guard_judge(&asked->question, &asked->result);
-	return heed(&asked->result, box->storage->user);
 }
 
 bool mount_guard_would_permit(struct mailbox *box, enum mount_guard_moment moment)
 {
 	struct asked asked;
 
-	return ask_for_box(&asked, box, moment, FALSE);
+	begin_for_box(&asked, box, moment);
+	asked.question.flags |= MOUNT_GUARD_FLAG_QUIET;
+	mount_guard_judge(&asked.question, &asked.result);
+	return heed(&asked.result, box->storage->user);
 }
 
 bool mount_guard_permits_box(struct mailbox *box, enum mount_guard_moment moment)
 {
 	struct asked asked;
 
-	if (ask_for_box(&asked, box, moment, FALSE))
+	begin_for_box(&asked, box, moment);
+	mount_guard_judge(&asked.question, &asked.result);
+	if (heed(&asked.result, box->storage->user))
 		return TRUE;
 	mail_storage_set_error(box->storage, MAIL_ERROR_TEMP, asked.result.client);
 	return FALSE;
@@ -169,12 +181,14 @@ void mount_guard_refuse_again(struct mailbox *box, enum mount_guard_moment momen
 bool mount_guard_enter(struct mailbox *box, enum mount_guard_moment moment, uint64_t *permit_r)
 {
 	struct asked asked;
-	bool permitted = ask_for_box(&asked, box, moment, TRUE);
 
+	begin_for_box(&asked, box, moment);
+	mount_guard_pin(&asked.question, &asked.result);
 	*permit_r = asked.result.permit;
-	if (!permitted)
-		mail_storage_set_error(box->storage, MAIL_ERROR_TEMP, asked.result.client);
-	return permitted;
+	if (heed(&asked.result, box->storage->user))
+		return TRUE;
+	mail_storage_set_error(box->storage, MAIL_ERROR_TEMP, asked.result.client);
+	return FALSE;
 }
 
 bool mount_guard_leave(struct mailbox *box, uint64_t *permit)

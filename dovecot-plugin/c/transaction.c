@@ -169,7 +169,7 @@ static int copy(struct mail_save_context *ctx, struct mail *mail)
 		mount_guard_refuse_again(box, MOUNT_GUARD_SAVE);
 		return -1;
 	}
-	if (!mail->saving && !permits_source(mail, box)) {
+	if (!mail->saving && mount_guard_is_guarded(mail->box) && !permits_source(mail, box)) {
 		mailbox_save_cancel(&ctx);
 		return -1;
 	}

@@ -10,7 +10,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::slice::from_raw_parts;
 
-use crate::guards::{Answer, Guards, refuse_unknown};
+use crate::guards::{Answer, Guards, Kind, refuse_unknown};
 use crate::policy::{Deed, Format, Moment, role_from_number};
 use crate::settings::{RawText, Settings};
 use crate::words;
@@ -18,6 +18,12 @@ use mount_core::Role;
 
 /// The one value that permits; every other refuses.
 const PERMITTED: u32 = 0x6d67;
+
+/// The question is about an INBOX.
+const FLAG_INBOX: u32 = 1;
+
+/// Nothing is refused yet: a precaution.
+const FLAG_QUIET: u32 = 2;
 
 thread_local! {
     /// Dovecot's processes have one thread; what mount-core gives belongs to one.
@@ -37,7 +43,7 @@ pub struct Question {
     guard: u32,
     moment: u32,
     format: u32,
-    is_inbox: u32,
+    flags: u32,
     now: u64,
     places: *const Place,
     place_count: usize,
@@ -96,7 +102,7 @@ pub unsafe extern "C" fn mount_guard_open(settings: *const RawSettings) -> u32 {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mount_guard_judge(question: *const Question, result: *mut Outcome) {
     // SAFETY: both are null or valid, as this function demands of its caller.
-    unsafe { answer_into(result, || ask(question, false)) }
+    unsafe { answer_into(result, || ask(question, Kind::Verdict)) }
 }
 
 /// Whether the moment may go on, holding the mounts until [`mount_guard_verify`].
@@ -106,7 +112,7 @@ pub unsafe extern "C" fn mount_guard_judge(question: *const Question, result: *m
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mount_guard_pin(question: *const Question, result: *mut Outcome) {
     // SAFETY: both are null or valid, as this function demands of its caller.
-    unsafe { answer_into(result, || ask(question, true)) }
+    unsafe { answer_into(result, || ask(question, Kind::Permit)) }
 }
 
 /// Whether what was pinned is still mounted where it was; ends the permit.
@@ -147,13 +153,14 @@ unsafe fn answer_into(result: *mut Outcome, decide: impl FnOnce() -> Answer) {
 
 /// # Safety
 /// `question` is null or as `guard.h` says.
-unsafe fn ask(question: *const Question, pin: bool) -> Answer {
+unsafe fn ask(question: *const Question, kind: Kind) -> Answer {
     // SAFETY: null or valid, as this function demands of its caller.
     let Some(question) = (unsafe { question.as_ref() }) else { return refuse_unknown() };
     // SAFETY: the places of a valid question are valid.
     let needed = unsafe { needed_paths(question) };
     let Some((moment, paths)) = needed else { return refuse_unknown() };
-    with_guards(|guards| guards.ask(question.guard, question.now, moment.operation(), &paths, pin))
+    let kind = if question.flags & FLAG_QUIET != 0 { Kind::Precaution } else { kind };
+    with_guards(|guards| guards.ask(question.guard, question.now, moment.operation(), &paths, kind))
 }
 
 /// The paths of a question that its moment needs; none when the question makes no sense.
@@ -180,7 +187,8 @@ unsafe fn needed_paths(question: &Question) -> Option<(Moment, Vec<&Path>)> {
     let deed = Deed {
         moment,
         format: Format::from_number(question.format)?,
-        separate_inbox: question.is_inbox != 0 && roles.iter().any(|(role, _)| *role == Role::Inbox),
+        separate_inbox: question.flags & FLAG_INBOX != 0
+            && roles.iter().any(|(role, _)| *role == Role::Inbox),
     };
     let paths = roles.into_iter().filter(|(role, _)| deed.needs(*role)).map(|(_, path)| path).collect();
     Some((moment, paths))

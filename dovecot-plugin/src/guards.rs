@@ -9,6 +9,17 @@ use crate::settings::Settings;
 use crate::words;
 use mount_core::Operation;
 
+/// What an answer is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// Something may go on or not.
+    Verdict,
+    /// The same, holding the mounts while it goes on.
+    Permit,
+    /// Nothing goes on or is refused yet, so there is nothing to log.
+    Precaution,
+}
+
 /// What is to be answered to C.
 #[derive(Debug, Default)]
 pub(crate) struct Answer {
@@ -51,26 +62,26 @@ impl Guards {
         u32::try_from(index + 1).unwrap_or(0)
     }
 
-    /// Whether the paths may be used; with `pin`, holding their mounts.
+    /// Whether the paths may be used. `turn` names the turn of the event loop.
     pub(crate) fn ask(
         &mut self,
         number: u32,
         turn: u64,
         operation: Operation,
         paths: &[&Path],
-        pin: bool,
+        kind: Kind,
     ) -> Answer {
         let index = (number as usize).wrapping_sub(1);
         let Some(guard) = self.guards.get_mut(index) else {
             return refuse_unknown();
         };
-        let outcome = if pin {
+        let outcome = if kind == Kind::Permit {
             guard.judge.authorize(turn, operation, paths).map(Some)
         } else {
             guard.judge.verdict(turn, operation, paths).map(|()| None)
         };
         match outcome {
-            Err(refused) => guard.refuse(&refused),
+            Err(refused) => guard.refuse(&refused, kind),
             Ok(permit) => {
                 // The empty path is what a refusal without a mountpoint was remembered by.
                 guard.said.permitted(Path::new(""));
@@ -94,15 +105,17 @@ impl Guards {
         };
         match (pinned.permit.verify(), self.guards.get_mut(pinned.guard)) {
             (Ok(()), _) => Answer { permitted: true, ..Answer::default() },
-            (Err(refusal), Some(guard)) => guard.refuse(&refusal.into()),
+            (Err(refusal), Some(guard)) => guard.refuse(&refusal.into(), Kind::Verdict),
             (Err(_), None) => refuse_unknown(),
         }
     }
 }
 
 impl Guard {
-    fn refuse(&mut self, refused: &Refused) -> Answer {
-        let news = self.said.is_news(&refused.path, &refused.mountpoint, refused.reason);
+    fn refuse(&mut self, refused: &Refused, kind: Kind) -> Answer {
+        // Where nothing is refused, a precaution that is not taken is what would have been.
+        let silent = kind == Kind::Precaution && !self.settings.log_only;
+        let news = !silent && self.said.is_news(&refused.path, &refused.mountpoint, refused.reason);
         Answer {
             permitted: self.settings.log_only,
             permit: 0,
