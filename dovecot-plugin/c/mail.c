@@ -17,7 +17,8 @@ static struct mail_vfuncs *super(struct mail *mail)
 	return &gmail->module_ctx.super;
 }
 
-/* maildir and mbox take a file that is not there for an expunged mail or an emptied mailbox. */
+/* maildir and mbox take a file that is not there for an expunged mail or an emptied mailbox; mdbox makes a map
+   when it is asked for how many mailboxes have a mail and there is none. */
 static bool permits_read(struct mail *mail)
 {
 	return mail->saving || mount_guard_permits_box(mail->box, MOUNT_GUARD_READ);
@@ -89,7 +90,8 @@ void mount_guard_mail_allocated(struct mail *mail)
 	pmail->vlast = &gmail->module_ctx.super;
 	MODULE_CONTEXT_SET(pmail, mount_guard_mail_module, gmail);
 
-	/* dbox's own choke point is in storage_dbox.c. */
+	v->get_special = get_special;
+	/* dbox's own choke point for all that reads the file is in storage_dbox.c. */
 	if (format == MOUNT_GUARD_MDBOX || format == MOUNT_GUARD_SDBOX) {
 		v->update_flags = dbox_update_flags;
 		if (format == MOUNT_GUARD_SDBOX && mount_guard_has_root(mail->box->list, MOUNT_GUARD_ALT))
@@ -100,6 +102,5 @@ void mount_guard_mail_allocated(struct mail *mail)
 	v->get_save_date = get_save_date;
 	v->get_virtual_size = get_virtual_size;
 	v->get_physical_size = get_physical_size;
-	v->get_special = get_special;
 	v->get_stream = get_stream;
 }

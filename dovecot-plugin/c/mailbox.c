@@ -33,6 +33,12 @@ static enum mount_guard_moment opening(struct mailbox *box)
 
 static int box_exists(struct mailbox *box, bool auto_boxes, enum mailbox_existence *existence_r)
 {
+	/* A user's INBOX always exists: a spool that is absent for it alone is no reason to refuse LIST. */
+	if (box->inbox_user && !mount_guard_would_permit(box, opening(box)) &&
+	    mount_guard_list_would_permit(box->list, opening(box))) {
+		*existence_r = MAILBOX_EXISTENCE_SELECT;
+		return 0;
+	}
 	if (!mount_guard_permits_box(box, opening(box)))
 		return -1;
 	return super(box)->exists(box, auto_boxes, existence_r);

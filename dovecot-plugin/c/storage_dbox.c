@@ -136,8 +136,11 @@ static int dbox_mail_open(struct dbox_mail *dmail, uoff_t *offset_r, struct dbox
 	struct mail *mail = &dmail->imail.mail.mail;
 	bool is_open = dmail->open_file != NULL && dbox_file_is_open(dmail->open_file);
 
-	if (!is_open && !mail->saving && !mount_guard_dbox_is_primary(mail) &&
-	    !mount_guard_permits_box(mail->box, MOUNT_GUARD_READ_ALT))
+	/* Looking where a mail is opens the map, and makes it where there is none. */
+	if (!is_open && !mail->saving &&
+	    (!mount_guard_permits_box(mail->box, MOUNT_GUARD_READ) ||
+	     (!mount_guard_dbox_is_primary(mail) &&
+	      !mount_guard_permits_box(mail->box, MOUNT_GUARD_READ_ALT))))
 		return -1;
 	return storage_context(mail->box->storage)->mail_open(dmail, offset_r, file_r);
 }

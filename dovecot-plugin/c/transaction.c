@@ -34,9 +34,13 @@ void mount_guard_transaction_spoil(struct mailbox_transaction_context *t, enum m
 static struct mailbox_transaction_context *
 transaction_begin(struct mailbox *box, enum mailbox_transaction_flags flags, const char *reason)
 {
-	struct mailbox_transaction_context *t = super(box)->transaction_begin(box, flags, reason);
+	struct mailbox_transaction_context *t;
 	struct mount_guard_transaction *gt = i_new(struct mount_guard_transaction, 1);
 
+	/* Refreshing an index whose directory is absent marks the mailbox deleted for good. */
+	if ((flags & MAILBOX_TRANSACTION_FLAG_REFRESH) != 0 && !mount_guard_would_permit(box, MOUNT_GUARD_LOOK))
+		flags &= ENUM_NEGATE(MAILBOX_TRANSACTION_FLAG_REFRESH);
+	t = super(box)->transaction_begin(box, flags, reason);
 	MODULE_CONTEXT_SET(t, mount_guard_transaction_module, gt);
 	return t;
 }
