@@ -14,11 +14,18 @@ struct mount_guard_list *mount_guard_list_context(struct mailbox_list *list)
 struct refused_iteration {
 	struct mailbox_list_iterate_context ctx;
 	union mailbox_list_iterate_module_context module_ctx;
+	const char *error;
 };
 
 static MODULE_CONTEXT_DEFINE_INIT(refused_iteration_module, &mailbox_list_module_register);
 
-#define IS_REFUSED(ctx) (MODULE_CONTEXT(ctx, refused_iteration_module) != NULL)
+/* NULL for an iteration that was permitted. */
+static struct refused_iteration *refused_iteration(struct mailbox_list_iterate_context *ctx)
+{
+	void *refused = MODULE_CONTEXT(ctx, refused_iteration_module);
+
+	return refused == NULL ? NULL : container_of(ctx, struct refused_iteration, ctx);
+}
 
 static const struct {
 	enum mailbox_list_path_type type;
@@ -114,6 +121,7 @@ list_iter_init(struct mailbox_list *list, const char *const *patterns, enum mail
 	refused->ctx.pool = pool;
 	refused->ctx.flags = flags;
 	refused->ctx.failed = TRUE;
+	refused->error = p_strdup(pool, mailbox_list_get_last_error(list, NULL));
 	p_array_init(&refused->ctx.module_contexts, pool, 5);
 	MODULE_CONTEXT_SET_SELF(&refused->ctx, refused_iteration_module, &refused->module_ctx);
 	return &refused->ctx;
@@ -123,16 +131,19 @@ static const struct mailbox_info *list_iter_next(struct mailbox_list_iterate_con
 {
 	struct mount_guard_list *glist = mount_guard_list_context(ctx->list);
 
-	return IS_REFUSED(ctx) ? NULL : glist->module_ctx.super.iter_next(ctx);
+	return refused_iteration(ctx) != NULL ? NULL : glist->module_ctx.super.iter_next(ctx);
 }
 
 static int list_iter_deinit(struct mailbox_list_iterate_context *ctx)
 {
 	struct mount_guard_list *glist = mount_guard_list_context(ctx->list);
+	struct refused_iteration *refused = refused_iteration(ctx);
 	pool_t pool = ctx->pool;
 
-	if (!IS_REFUSED(ctx))
+	if (refused == NULL)
 		return glist->module_ctx.super.iter_deinit(ctx);
+	/* Looking at the namespace's prefix has cleared it meanwhile. */
+	mailbox_list_set_error(ctx->list, MAIL_ERROR_TEMP, refused->error);
 	pool_unref(&pool);
 	return -1;
 }

@@ -1,4 +1,5 @@
 //! A private Dovecot over filesystems that can be taken away, with the plugin or without.
+#![allow(dead_code, reason = "each test program uses a part of it")]
 
 use std::fmt::Write;
 use std::fs;
@@ -72,6 +73,12 @@ impl Site {
             Guard::Guarded => ask(),
         }
         .expect("all can be read again")
+    }
+
+    /// Registers one more mountpoint.
+    pub(crate) fn also_register(&self, mountpoint: &Path) {
+        let own = self.mounts.iter().map(|(_, mount)| mount.path());
+        register(&self.dovecot.state_dir(), own.chain([mountpoint]).map(|path| (path, "online")));
     }
 
     /// Gives one mountpoint a state, as the administrator does.
