@@ -1,2 +1,26 @@
-//! Placeholder.
-fn main() {}
+//! `mountguard`: says which mountpoints ought to be mounted, and refuses what would go wrong while one is not.
+//!
+//! A thin skin over `mount-core`: this crate knows about words, terminals and exit codes.
+
+mod arguments;
+mod command;
+mod console;
+mod failure;
+mod help;
+mod namespace;
+mod output;
+mod pool;
+mod registered;
+mod session;
+mod supervise;
+
+use std::process::ExitCode;
+
+use console::Console;
+
+fn main() -> ExitCode {
+    let mut console = Console::new();
+    let outcome = arguments::parse(lexopt::Parser::from_env())
+        .and_then(|invocation| command::run(&invocation, &mut console));
+    ExitCode::from(outcome.unwrap_or_else(|failure| failure.report(&mut console)))
+}

@@ -1,0 +1,105 @@
+//! The registry and the mounts that a command is about.
+
+use mount_core::registry::{Content, Document, Snapshot, Store};
+use mount_core::table::MountTable;
+use mount_core::{Error, ErrorKind, Mounts, WhenMissing};
+
+use crate::arguments::{Settings, View};
+use crate::console::Console;
+use crate::failure::Failure;
+use crate::namespace::Place;
+
+/// What the settings lead to.
+pub(crate) struct Session<'a> {
+    pub settings: &'a Settings,
+    pub store: Store,
+}
+
+impl<'a> Session<'a> {
+    pub(crate) fn new(settings: &'a Settings) -> Self {
+        Session { settings, store: Store::new(settings.directories.clone()) }
+    }
+
+    /// The list of mountpoints, after bringing the runtime file up to date with the persistent one: an edit by
+    /// hand counts from here on. Whoever may not write reads it as it is.
+    pub(crate) fn registry(&self, console: &mut Console) -> Result<Document, Failure> {
+        if let Some(snapshot) = self.store.read_effective()? {
+            self.restore(console)?;
+            let snapshot = self.store.read_effective()?.unwrap_or(snapshot);
+            report_unreadable(&snapshot, console);
+            return Ok(snapshot.document());
+        }
+        Ok(Document::default())
+    }
+
+    fn restore(&self, console: &mut Console) -> Result<(), Failure> {
+        match self.store.restore() {
+            Err(error) if matches!(error.kind(), ErrorKind::Permission | ErrorKind::Io) => {
+                // Told only where it would have been possible but for the disk.
+                if error.kind() == ErrorKind::Io {
+                    console.say(format_args!(
+                        "the runtime registry was not brought up to date: {}",
+                        error.chain()
+                    ));
+                }
+                Ok(())
+            }
+            other => Ok(other?),
+        }
+    }
+
+    /// Does work that judges, with the mounts that it is to judge.
+    ///
+    /// The registry is read before another process's namespace is entered, so that it is the one of this
+    /// process; nothing is judged before, so that nothing of this process's mounts counts there.
+    pub(crate) fn judging<T>(
+        &self,
+        console: &mut Console,
+        work: impl FnOnce(&Mounts, &mut Console) -> Result<T, Failure>,
+    ) -> Result<T, Failure> {
+        let (directories, missing) = (&self.settings.directories, WhenMissing::NothingRegistered);
+        let pid = match &self.settings.view {
+            View::Own => return work(&Mounts::open(directories, missing)?, console),
+            View::Recorded(file) => {
+                let table = MountTable::from_file(file)?;
+                return work(&Mounts::open_recorded(directories, missing, table)?, console);
+            }
+            View::Process(pid) => *pid,
+        };
+        let (own, other) = (Place::own()?, Place::of(pid)?);
+        let mounts = Mounts::open(directories, missing)?;
+        other.enter()?;
+        let outcome = work(&mounts, console);
+        own.enter()?;
+        outcome
+    }
+
+    /// Refuses what needs mounts that are there.
+    pub(crate) fn needs_live_mounts(&self, command: &str) -> Result<(), Failure> {
+        match self.settings.view {
+            View::Recorded(_) => Err(Failure::Usage(format!(
+                "{command} works on mounts that are there, not on a recorded table; leave --mountinfo out"
+            ))),
+            View::Own | View::Process(_) => Ok(()),
+        }
+    }
+}
+
+/// Says which lines of a registry could not be read.
+pub(crate) fn report_unreadable(snapshot: &Snapshot, console: &mut Console) {
+    for line in snapshot.lines() {
+        if let Content::Unreadable { flaw, pattern } = line.content {
+            let effect = if pattern.is_some() { "counts as online" } else { "guards nothing" };
+            let path = snapshot.path();
+            console.say(format_args!(
+                "registry {path:?}, line {}: {flaw}; the line {effect}; repair it",
+                line.number
+            ));
+        }
+    }
+}
+
+/// An error about a path and what is to be done about it.
+pub(crate) fn unusable(text: impl Into<String>) -> Failure {
+    Failure::Error(Error::new(ErrorKind::Data, text))
+}
