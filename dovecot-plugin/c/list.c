@@ -195,11 +195,27 @@ static int list_delete_symlink(struct mailbox_list *list, const char *name)
 	return glist->module_ctx.super.delete_symlink(list, name);
 }
 
+/* What the pin was for is done or never began; nobody is left to tell that a mount vanished meanwhile. */
+static void unpin(struct mount_guard_list *glist)
+{
+	struct mount_guard_result result;
+
+	if (glist->creating != 0)
+		mount_guard_verify(glist->creating, &result);
+	glist->creating = 0;
+}
+
+void mount_guard_namespace_storage_added(struct mail_namespace *ns)
+{
+	unpin(mount_guard_list_context(ns->list));
+}
+
 static void list_deinit(struct mailbox_list *list)
 {
 	struct mount_guard_list *glist = mount_guard_list_context(list);
 
 	mount_guard_list_hold(list, FALSE);
+	unpin(glist);
 	glist->module_ctx.super.deinit(list);
 }
 
@@ -226,6 +242,6 @@ void mount_guard_list_created(struct mailbox_list *list)
 
 	/* Creating dbox's storage, which comes next, makes the root directory for its symlink. */
 	if (mount_guard_has_root(list, MOUNT_GUARD_ALT) &&
-	    !mount_guard_list_would_permit(list, MOUNT_GUARD_REBUILD))
+	    !mount_guard_list_pin(list, MOUNT_GUARD_REBUILD, &glist->creating))
 		compat_skip_alt_symlink_check(list);
 }

@@ -21,6 +21,8 @@ struct mount_guard_list {
 	unsigned int alt_denied;
 	/* The plugin's own hold of the list's lock, see mount_guard_list_hold(). */
 	bool held;
+	/* Pins the roots while dbox's storage is created, which makes a symlink by path. */
+	uint64_t creating;
 };
 
 struct mount_guard_mailbox {
@@ -41,6 +43,7 @@ bool mount_guard_permits_list(struct mailbox_list *list, enum mount_guard_moment
 bool mount_guard_permits_box(struct mailbox *box, enum mount_guard_moment moment);
 /* Precautions: no error and no log line. */
 bool mount_guard_list_would_permit(struct mailbox_list *list, enum mount_guard_moment moment);
+bool mount_guard_list_pin(struct mailbox_list *list, enum mount_guard_moment moment, uint64_t *permit_r);
 bool mount_guard_would_permit(struct mailbox *box, enum mount_guard_moment moment);
 /* For a path that is no list's, such as the home; `client_r` is what a client may be told. */
 bool mount_guard_permits_place(struct mail_user *user, enum mount_guard_moment moment,
@@ -73,6 +76,13 @@ void mount_guard_dbox_close(struct mailbox *box, void (*close)(struct mailbox *b
 /* Whether the mail can be read without alternate storage. */
 bool mount_guard_dbox_is_primary(struct mail *mail);
 
+typedef void mount_guard_commit_post_t(struct mail_save_context *ctx,
+				       struct mail_index_transaction_commit_result *result);
+/* Ends the commit of saved mails, without the crash when their directory has vanished. */
+void mount_guard_dbox_commit_post(struct mail_save_context *ctx,
+				  struct mail_index_transaction_commit_result *result,
+				  mount_guard_commit_post_t *commit_post);
+
 /* transaction.c */
 
 void mount_guard_transaction_hooks(struct mailbox_vfuncs *v);
@@ -83,6 +93,7 @@ void mount_guard_transaction_spoil(struct mailbox_transaction_context *t, enum m
 
 void mount_guard_user_created(struct mail_user *user);
 void mount_guard_list_created(struct mailbox_list *list);
+void mount_guard_namespace_storage_added(struct mail_namespace *ns);
 void mount_guard_storage_created(struct mail_storage *storage);
 void mount_guard_mailbox_allocated(struct mailbox *box);
 void mount_guard_mail_allocated(struct mail *mail);

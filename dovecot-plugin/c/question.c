@@ -141,6 +141,18 @@ bool mount_guard_list_would_permit(struct mailbox_list *list, enum mount_guard_m
 	return heed(&asked.result, list->ns->user);
 }
 
+bool mount_guard_list_pin(struct mailbox_list *list, enum mount_guard_moment moment, uint64_t *permit_r)
+{
+	struct asked asked;
+
+	begin(&asked, list->ns->user, moment);
+	add_roots(&asked, list);
+	asked.question.flags |= MOUNT_GUARD_FLAG_QUIET;
+	mount_guard_pin(&asked.question, &asked.result);
+	*permit_r = asked.result.permit;
+	return heed(&asked.result, list->ns->user);
+}
+
 static void begin_for_box(struct asked *asked, struct mailbox *box, enum mount_guard_moment moment)
 {
 	begin(asked, box->storage->user, moment);

@@ -2,6 +2,7 @@
    alternate storage is. */
 
 #include "mount-guard.h"
+#include "fdatasync-path.h"
 #include "dbox-storage.h"
 #include "dbox-file.h"
 #include "dbox-mail.h"
@@ -143,6 +144,25 @@ static int dbox_mail_open(struct dbox_mail *dmail, uoff_t *offset_r, struct dbox
 	      !mount_guard_permits_box(mail->box, MOUNT_GUARD_READ_ALT))))
 		return -1;
 	return storage_context(mail->box->storage)->mail_open(dmail, offset_r, file_r);
+}
+
+/* The last thing dbox does is to sync the mailbox's directory by its path, and it reports a failure on a mail
+   that is freed by then: a crash whenever the directory has vanished. So it is done here instead. */
+void mount_guard_dbox_commit_post(struct mail_save_context *ctx, struct mail_index_transaction_commit_result *result,
+				  mount_guard_commit_post_t *commit_post)
+{
+	struct mailbox *box = ctx->transaction->box;
+	struct mail_storage *storage = box->storage;
+	const struct mail_storage_settings *set = storage->set;
+	struct mail_storage_settings without_fsync = *set;
+	const char *path = mailbox_get_path(box);
+
+	without_fsync.parsed_fsync_mode = FSYNC_MODE_NEVER;
+	storage->set = &without_fsync;
+	commit_post(ctx, result);
+	storage->set = set;
+	if (set->parsed_fsync_mode != FSYNC_MODE_NEVER && fdatasync_path(path) < 0)
+		mailbox_set_critical(box, "fdatasync_path(%s) failed: %m", path);
 }
 
 /* Whether all namespaces that share the storage permit; the storage carries the error otherwise. */

@@ -149,6 +149,18 @@ static void save_rollback(struct mail_save_context *ctx)
 		super(ctx->transaction->box)->transaction_save_rollback(ctx);
 }
 
+static void
+save_commit_post(struct mail_save_context *ctx, struct mail_index_transaction_commit_result *result)
+{
+	struct mailbox *box = ctx->transaction->box;
+	enum mount_guard_format format = mount_guard_format(box->storage);
+
+	if (format == MOUNT_GUARD_MDBOX || format == MOUNT_GUARD_SDBOX)
+		mount_guard_dbox_commit_post(ctx, result, super(box)->transaction_save_commit_post);
+	else
+		super(box)->transaction_save_commit_post(ctx, result);
+}
+
 /* maildir and sdbox link the source's file, and look for it elsewhere when it is not there. */
 static bool permits_source(struct mail *mail, struct mailbox *dest)
 {
@@ -186,6 +198,7 @@ void mount_guard_transaction_hooks(struct mailbox_vfuncs *v)
 	v->transaction_commit = transaction_commit;
 	v->transaction_rollback = transaction_rollback;
 	v->transaction_save_rollback = save_rollback;
+	v->transaction_save_commit_post = save_commit_post;
 	v->save_alloc = save_alloc;
 	v->save_begin = save_begin;
 	v->save_cancel = save_cancel;

@@ -10,7 +10,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::slice::from_raw_parts;
 
-use crate::guards::{Answer, Guards, Kind, refuse_unknown};
+use crate::guards::{Answer, Guards, Manner, refuse_unknown};
 use crate::policy::{Deed, Format, Moment, role_from_number};
 use crate::settings::{RawText, Settings};
 use crate::words;
@@ -102,7 +102,7 @@ pub unsafe extern "C" fn mount_guard_open(settings: *const RawSettings) -> u32 {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mount_guard_judge(question: *const Question, result: *mut Outcome) {
     // SAFETY: both are null or valid, as this function demands of its caller.
-    unsafe { answer_into(result, || ask(question, Kind::Verdict)) }
+    unsafe { answer_into(result, || ask(question, false)) }
 }
 
 /// Whether the moment may go on, holding the mounts until [`mount_guard_verify`].
@@ -112,7 +112,7 @@ pub unsafe extern "C" fn mount_guard_judge(question: *const Question, result: *m
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mount_guard_pin(question: *const Question, result: *mut Outcome) {
     // SAFETY: both are null or valid, as this function demands of its caller.
-    unsafe { answer_into(result, || ask(question, Kind::Permit)) }
+    unsafe { answer_into(result, || ask(question, true)) }
 }
 
 /// Whether what was pinned is still mounted where it was; ends the permit.
@@ -153,14 +153,14 @@ unsafe fn answer_into(result: *mut Outcome, decide: impl FnOnce() -> Answer) {
 
 /// # Safety
 /// `question` is null or as `guard.h` says.
-unsafe fn ask(question: *const Question, kind: Kind) -> Answer {
+unsafe fn ask(question: *const Question, pin: bool) -> Answer {
     // SAFETY: null or valid, as this function demands of its caller.
     let Some(question) = (unsafe { question.as_ref() }) else { return refuse_unknown() };
     // SAFETY: the places of a valid question are valid.
     let needed = unsafe { needed_paths(question) };
     let Some((moment, paths)) = needed else { return refuse_unknown() };
-    let kind = if question.flags & FLAG_QUIET != 0 { Kind::Precaution } else { kind };
-    with_guards(|guards| guards.ask(question.guard, question.now, moment.operation(), &paths, kind))
+    let manner = Manner { pin, quiet: question.flags & FLAG_QUIET != 0 };
+    with_guards(|guards| guards.ask(question.guard, question.now, moment.operation(), &paths, manner))
 }
 
 /// The paths of a question that its moment needs; none when the question makes no sense.

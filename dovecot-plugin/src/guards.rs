@@ -9,15 +9,13 @@ use crate::settings::Settings;
 use crate::words;
 use mount_core::Operation;
 
-/// What an answer is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Kind {
-    /// Something may go on or not.
-    Verdict,
-    /// The same, holding the mounts while it goes on.
-    Permit,
-    /// Nothing goes on or is refused yet, so there is nothing to log.
-    Precaution,
+/// How a question is to be answered.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Manner {
+    /// Hold the mounts while it goes on.
+    pub(crate) pin: bool,
+    /// A precaution: nothing is refused yet, so there is nothing to log.
+    pub(crate) quiet: bool,
 }
 
 /// What is to be answered to C.
@@ -69,19 +67,19 @@ impl Guards {
         turn: u64,
         operation: Operation,
         paths: &[&Path],
-        kind: Kind,
+        manner: Manner,
     ) -> Answer {
         let index = (number as usize).wrapping_sub(1);
         let Some(guard) = self.guards.get_mut(index) else {
             return refuse_unknown();
         };
-        let outcome = if kind == Kind::Permit {
+        let outcome = if manner.pin {
             guard.judge.authorize(turn, operation, paths).map(Some)
         } else {
             guard.judge.verdict(turn, operation, paths).map(|()| None)
         };
         match outcome {
-            Err(refused) => guard.refuse(&refused, kind),
+            Err(refused) => guard.refuse(&refused, manner),
             Ok(permit) => {
                 // The empty path is what a refusal without a mountpoint was remembered by.
                 guard.said.permitted(Path::new(""));
@@ -105,16 +103,16 @@ impl Guards {
         };
         match (pinned.permit.verify(), self.guards.get_mut(pinned.guard)) {
             (Ok(()), _) => Answer { permitted: true, ..Answer::default() },
-            (Err(refusal), Some(guard)) => guard.refuse(&refusal.into(), Kind::Verdict),
+            (Err(refusal), Some(guard)) => guard.refuse(&refusal.into(), Manner::default()),
             (Err(_), None) => refuse_unknown(),
         }
     }
 }
 
 impl Guard {
-    fn refuse(&mut self, refused: &Refused, kind: Kind) -> Answer {
+    fn refuse(&mut self, refused: &Refused, manner: Manner) -> Answer {
         // Where nothing is refused, a precaution that is not taken is what would have been.
-        let silent = kind == Kind::Precaution && !self.settings.log_only;
+        let silent = manner.quiet && !self.settings.log_only;
         let news = !silent && self.said.is_news(&refused.path, &refused.mountpoint, refused.reason);
         Answer {
             permitted: self.settings.log_only,

@@ -36,7 +36,13 @@ fn list_that_spans_an_absent_namespace_ends_in_no() {
             let everything = imap.command("LIST \"\" *").expect("IMAP");
             // Stock: OK, and the folders of the absent namespace are not in it.
             assert_eq!(everything.is_ok(), guard == Guard::Stock, "{}", everything.answer());
-            assert_eq!(everything.answer().contains("[UNAVAILABLE]"), guard == Guard::Guarded, "{} {}", everything.answer(), site.dovecot.log());
+            assert_eq!(
+                everything.answer().contains("[UNAVAILABLE]"),
+                guard == Guard::Guarded,
+                "{} {}",
+                everything.answer(),
+                site.dovecot.log()
+            );
         });
     }
 }

@@ -72,7 +72,7 @@ impl Site {
             Guard::Stock => ask().or_else(|_| ask()).or_else(|_| ask()),
             Guard::Guarded => ask(),
         }
-        .expect("all can be read again")
+        .unwrap_or_else(|error| panic!("all can be read again: {error}\n{}", self.dovecot.log()))
     }
 
     /// Registers one more mountpoint.
