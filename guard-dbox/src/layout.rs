@@ -4,7 +4,9 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use mount_core::{Error, ErrorKind, MailLocation, Role, Roots};
+use mount_core::{Error, ErrorKind, Layout, MailLocation, Operation, Role, Roots};
+
+use crate::policy::{Change, roles_for, roles_for_change};
 
 /// The link in the mail root by which Dovecot remembers where alternate storage was.
 const ALT_LINK: &str = "dbox-alt-root";
@@ -129,6 +131,13 @@ impl DboxLayout {
         paths
     }
 
+    /// Every path that must be permitted for a change that needs less than all that [`Operation::Delete`] stands
+    /// for: those of [`roles_for_change`].
+    #[must_use]
+    pub fn paths_for_change(&self, change: Change) -> Vec<PathBuf> {
+        self.paths(roles_for_change(self.format, change))
+    }
+
     /// Makes sure that the `dbox-alt-root` link and `ALT` name the same directory.
     ///
     /// When they don't, mails may lie where no longer anybody looks, and Dovecot's next start of a session
@@ -164,5 +173,12 @@ impl DboxLayout {
             Format::Mdbox => vec![&self.mailboxes, Path::new(STORAGE)],
             Format::Sdbox => vec![&self.mailboxes],
         }
+    }
+}
+
+impl Layout for DboxLayout {
+    /// Those of [`roles_for`].
+    fn paths_for(&self, operation: Operation) -> Vec<PathBuf> {
+        self.paths(roles_for(operation))
     }
 }

@@ -50,10 +50,12 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
-mod guard;
 mod layout;
 mod policy;
 
-pub use guard::DboxGuard;
 pub use layout::{DboxLayout, Format};
 pub use policy::{Change, roles_for, roles_for_change};
+
+/// Guards one dbox store. For a [`Change`], ask for [`DboxLayout::paths_for_change`] by
+/// [`authorize_paths`](mount_core::StoreGuard::authorize_paths).
+pub type DboxGuard<'m> = mount_core::StoreGuard<'m, DboxLayout>;

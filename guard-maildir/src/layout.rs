@@ -4,7 +4,9 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use mount_core::{Error, ErrorKind, MailLocation, Role, Roots};
+use mount_core::{Error, ErrorKind, Layout, MailLocation, Operation, Role, Roots, with_parents};
+
+use crate::policy::roles_for;
 
 /// How mailboxes are laid out below the mail root: Dovecot's `LAYOUT`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -55,6 +57,8 @@ pub struct MaildirLayout {
     mailboxes: PathBuf,
     /// `DIRNAME`, below a mailbox's name.
     maildir: PathBuf,
+    /// The one mailbox's own directory, where the layout is narrowed to one.
+    only: Option<PathBuf>,
 }
 
 impl MaildirLayout {
@@ -88,6 +92,7 @@ impl MaildirLayout {
             roots,
             mailboxes: below(location.path("MAILBOXDIR")),
             maildir: below(maildir),
+            only: None,
         })
     }
 
@@ -97,7 +102,7 @@ impl MaildirLayout {
     /// [`ErrorKind::Usage`] for a relative path.
     pub fn from_roots(folders: Folders, roots: Roots) -> Result<MaildirLayout, Error> {
         let (mailboxes, maildir) = (PathBuf::new(), PathBuf::new());
-        Ok(MaildirLayout { folders, roots: roots.absolute()?, mailboxes, maildir })
+        Ok(MaildirLayout { folders, roots: roots.absolute()?, mailboxes, maildir, only: None })
     }
 
     /// The same with a directory that a mail location cannot say: [`Role::Home`] where deliveries read scripts.
@@ -147,6 +152,17 @@ impl MaildirLayout {
         })
     }
 
+    /// The same for work on one mailbox, by its name as [`MaildirLayout::mailbox`] takes it.
+    ///
+    /// Its own directory, which may be a mountpoint or a symlink, must be there for it; an `INBOX=` elsewhere need
+    /// not if it is another.
+    ///
+    /// # Errors
+    /// As [`MaildirLayout::mailbox`].
+    pub fn narrowed_to(&self, mailbox: impl AsRef<[u8]>) -> Result<MaildirLayout, Error> {
+        Ok(MaildirLayout { only: Some(self.mailbox(mailbox)?), ..self.clone() })
+    }
+
     /// The INBOX when it isn't named like other mailboxes: `INBOX`, or the mail root itself.
     fn inbox(&self) -> Option<&Path> {
         let base = match self.folders {
@@ -155,6 +171,19 @@ impl MaildirLayout {
             Folders::Imapdir | Folders::Index => false,
         };
         self.roots.get(Role::Inbox).or(self.roots.get(Role::Mail).filter(|_| base))
+    }
+}
+
+impl Layout for MaildirLayout {
+    /// Those of [`roles_for`], and the mailbox's own.
+    fn paths_for(&self, operation: Operation) -> Vec<PathBuf> {
+        // The INBOX's own directory is what is asked for when it is the one; replication looks at all mailboxes.
+        let whole = self.only.is_none() || operation == Operation::Sync;
+        let needed = |role: &Role| whole || *role != Role::Inbox;
+        let roles: Vec<Role> = roles_for(operation).iter().copied().filter(needed).collect();
+        let roots = self.roots.paths(&roles).into_iter().map(Path::to_path_buf);
+        let paths = roots.chain(self.only.clone()).collect();
+        if operation == Operation::Create { with_parents(paths) } else { paths }
     }
 }
 

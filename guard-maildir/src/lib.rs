@@ -13,8 +13,9 @@
 //! | `deliver` | the same and home: a script that isn't found must not become "keep" |
 //! | `sync` | the same and home: the other side would delete what is missing, scripts too |
 //!
-//! [`MaildirGuard::mailbox`] narrows a guard to one mailbox: any but the INBOX goes on without an `INBOX=`
-//! elsewhere (not in replication, which looks at all), and its own directory must be there. There is no alternate storage: `read-alt` is `open`.
+//! [`MaildirLayout::narrowed_to`] is for work on one mailbox: any but the INBOX goes on without an `INBOX=`
+//! elsewhere (not in replication, which looks at all), and its own directory must be there. There is no alternate
+//! storage: `read-alt` is `open`.
 //!
 //! A role without a directory asks for nothing: with `INDEX=MEMORY` there is no `index`, and `home`, for stores
 //! whose deliveries read scripts there, is given by [`MaildirLayout::with`].
@@ -38,11 +39,12 @@
 //! ```
 
 mod create;
-mod guard;
 mod layout;
 mod policy;
 
 pub use create::create_maildir;
-pub use guard::MaildirGuard;
 pub use layout::{Folders, MaildirLayout};
 pub use policy::roles_for;
+
+/// Guards one Maildir store, or a mailbox of it.
+pub type MaildirGuard<'m> = mount_core::StoreGuard<'m, MaildirLayout>;

@@ -4,7 +4,9 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use mount_core::{Error, ErrorKind, MailLocation, Role, Roots};
+use mount_core::{Error, ErrorKind, Layout, MailLocation, Operation, Role, Roots, with_parents};
+
+use crate::policy::{Scope, roles_for};
 
 /// The files and directories of one mbox store.
 ///
@@ -25,6 +27,9 @@ pub struct MboxLayout {
     mailboxes: PathBuf,
     /// `DIRNAME`, the file below a mailbox's name.
     file: PathBuf,
+    scope: Scope,
+    /// The mailbox's own file, where the scope is one mailbox.
+    only: Option<PathBuf>,
 }
 
 impl MboxLayout {
@@ -58,7 +63,8 @@ impl MboxLayout {
         }
         let below = |path: Option<&Path>| path.map_or(PathBuf::new(), below_root);
         let file = below(location.path("FULLDIRNAME").or(location.path("DIRNAME")));
-        Ok(MboxLayout { roots, mailboxes: below(location.path("MAILBOXDIR")), file })
+        let mailboxes = below(location.path("MAILBOXDIR"));
+        Ok(MboxLayout { roots, mailboxes, file, scope: Scope::Store, only: None })
     }
 
     /// The layout of files and directories that somebody else, such as Dovecot itself, has found out.
@@ -69,7 +75,8 @@ impl MboxLayout {
     /// # Errors
     /// [`ErrorKind::Usage`] for a relative path.
     pub fn from_roots(roots: Roots) -> Result<MboxLayout, Error> {
-        Ok(MboxLayout { roots: roots.absolute()?, mailboxes: PathBuf::new(), file: PathBuf::new() })
+        let (mailboxes, file) = (PathBuf::new(), PathBuf::new());
+        Ok(MboxLayout { roots: roots.absolute()?, mailboxes, file, scope: Scope::Store, only: None })
     }
 
     /// The same with a directory that a mail location cannot say: [`Role::Home`] where deliveries read scripts.
@@ -103,10 +110,31 @@ impl MboxLayout {
         }
         Ok(with_components(root, &[&self.mailboxes, Path::new(file), &self.file]))
     }
+
+    /// The same for work on one mailbox, by its name as [`MboxLayout::mailbox`] takes it.
+    ///
+    /// An INBOX in a spool directory goes on without the mail root, and the other folders without the INBOX.
+    ///
+    /// # Errors
+    /// As [`MboxLayout::mailbox`].
+    pub fn narrowed_to(&self, mailbox: impl AsRef<[u8]>) -> Result<MboxLayout, Error> {
+        let name = mailbox.as_ref();
+        let scope = if is_inbox(name) { Scope::Inbox } else { Scope::Folder };
+        Ok(MboxLayout { scope, only: Some(self.mailbox(name)?), ..self.clone() })
+    }
+}
+
+impl Layout for MboxLayout {
+    /// Those of [`roles_for`], and the mailbox's own.
+    fn paths_for(&self, operation: Operation) -> Vec<PathBuf> {
+        let roots = self.roots.paths(roles_for(self.scope, operation)).into_iter().map(Path::to_path_buf);
+        let paths = roots.chain(self.only.clone()).collect();
+        if operation == Operation::Create { with_parents(paths) } else { paths }
+    }
 }
 
 /// Whether a mailbox is the INBOX, in whatever case it is written.
-pub(crate) fn is_inbox(name: &[u8]) -> bool {
+fn is_inbox(name: &[u8]) -> bool {
     name.eq_ignore_ascii_case(b"INBOX")
 }
 

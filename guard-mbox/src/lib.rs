@@ -6,7 +6,7 @@
 //!
 //! An [`MboxLayout`] says where the store's files and directories are, an [`MboxGuard`] holds them against the
 //! registered mountpoints, and [`roles_for`] says which of them an operation cannot do without.
-//! [`MboxGuard::mailbox`] narrows a guard to one mailbox:
+//! [`MboxLayout::narrowed_to`] is for work on one mailbox:
 //!
 //! | operation | on the INBOX needs | on another folder | on any or all |
 //! |---|---|---|---|
@@ -42,11 +42,12 @@
 //! ```
 
 mod create;
-mod guard;
 mod layout;
 mod policy;
 
 pub use create::create_mbox;
-pub use guard::MboxGuard;
 pub use layout::MboxLayout;
 pub use policy::{Scope, roles_for};
+
+/// Guards one mbox store, or a mailbox of it.
+pub type MboxGuard<'m> = mount_core::StoreGuard<'m, MboxLayout>;

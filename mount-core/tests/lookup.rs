@@ -7,8 +7,9 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
-use common::Registry;
+use common::Opened;
 use fixtures::lab;
+use fixtures::registry::Registry;
 use mount_core::{Operation, State};
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
@@ -128,7 +129,7 @@ fn look_up_agrees_with_a_naive_model_on_random_trees_with_symlinks() {
         let result = runner.run(&tree(), |tree| {
             number.set(number.get() + 1);
             let root = lab.dir(format!("case{}", number.get()));
-            let registry = Registry::in_directory(&root.join(".registry"));
+            let registry = Registry::new(&root.join(".registry"));
             let result = agrees(&root, &registry, &tree);
             refused.set(
                 refused.get()

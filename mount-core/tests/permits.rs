@@ -7,9 +7,10 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use common::Registry;
+use common::Opened;
 use fixtures::lab;
 use fixtures::lab::{Lab, Mount};
+use fixtures::registry::Registry;
 use mount_core::{Attributes, Cause, ErrorKind, Operation, Permit, Presence, State};
 use nix::errno::Errno;
 use nix::unistd::{Gid, Uid};

@@ -6,9 +6,10 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 
-use common::{Registry, children_of};
+use common::Opened;
 use fixtures::lab;
-use mount_core::registry::{Mode, Pattern, Stuck};
+use fixtures::registry::Registry;
+use mount_core::registry::{Document, Mode, Pattern, Store, Stuck};
 use mount_core::{Cause, ErrorKind, Mounts, Operation, Presence, Refusal, State, WhenMissing};
 
 fn refusal(mounts: &Mounts, path: impl AsRef<Path>) -> Refusal {
@@ -151,10 +152,10 @@ fn enclosing_mountpoint_must_be_permitted_too() {
         let mounts =
             registry.register(outer.path(), State::Online).register(inner.path(), State::Online).open();
         permitted(&mounts, inner.path().join("bob"));
-        registry.set(outer.path(), State::Offline);
+        registry.register(outer.path(), State::Offline);
         mounts.refresh().expect("refresh");
         assert_eq!(refusal(&mounts, inner.path().join("bob")).mountpoint(), Some(outer.path()));
-        registry.set(outer.path(), State::Online);
+        registry.register(outer.path(), State::Online);
         mounts.refresh().expect("refresh");
         inner.take_away();
         outer.take_away();
@@ -171,7 +172,7 @@ fn offline_and_failover_are_refused_though_mounted_each_with_its_own_text() {
         let registry = Registry::in_lab(lab);
         let mounts = registry.register(mail.path(), State::Offline).open();
         let offline = refusal(&mounts, mail.path().join("bob"));
-        registry.set(mail.path(), State::Failover);
+        registry.register(mail.path(), State::Failover);
         mounts.refresh().expect("refresh");
         let failover = refusal(&mounts, mail.path().join("bob"));
         assert!(matches!(offline.cause(), Cause::State(State::Offline)));
@@ -187,7 +188,7 @@ fn wildcard_makes_each_direct_child_a_mountpoint_of_its_own() {
         let tank = lab.dir("tank/mail");
         let bob = lab.tmpfs("tank/mail/bob");
         lab.dir("tank/mail/alice");
-        let mounts = Registry::in_lab(lab).register(children_of(&tank), State::Online).open();
+        let mounts = Registry::in_lab(lab).register(tank.join("*"), State::Online).open();
         permitted(&mounts, bob.path().join("mailboxes"));
         permitted(&mounts, &tank);
         let refused = refusal(&mounts, tank.join("alice/mailboxes"));
@@ -203,7 +204,7 @@ fn explicit_path_beats_a_wildcard_of_equal_depth() {
         let tank = lab.dir("tank/mail");
         lab.dir("tank/mail/shared");
         let registry = Registry::in_lab(lab);
-        registry.register(children_of(&tank), State::Online).register(tank.join("shared"), State::Ignore);
+        registry.register(tank.join("*"), State::Online).register(tank.join("shared"), State::Ignore);
         permitted(&registry.open(), tank.join("shared/x"));
     });
 }
@@ -213,7 +214,7 @@ fn ignoring_wildcard_covers_everything_below_but_not_the_directory_itself() {
     lab!(|lab| {
         let mnt = lab.dir("mnt");
         let registry = Registry::in_lab(lab);
-        let mounts = registry.register(children_of(&mnt), State::Ignore).open();
+        let mounts = registry.register(mnt.join("*"), State::Ignore).open();
         permitted(&mounts, mnt.join("foo/bar"));
         registry.register(&mnt, State::Online);
         mounts.refresh().expect("refresh");
@@ -230,12 +231,12 @@ fn read_only_refuses_writing_where_read_write_was_recorded() {
         mail.remount_read_only();
         permitted(&mounts, mail.path().join("bob"));
         let pattern = Pattern::parse(mail.path()).expect("pattern").into_owned();
-        let record = |list: &mut mount_core::registry::Document| {
+        let record = |list: &mut Document| {
             let mut entry = list.get(&pattern).expect("registered").clone();
             entry.options.set_mode(Mode::ReadWrite);
             list.replace(entry)
         };
-        registry.store().update(record).expect("record the mode");
+        Store::new(registry.directories()).update(record).expect("record the mode");
         mounts.refresh().expect("refresh");
         let refused = refusal(&mounts, mail.path().join("bob"));
         assert!(matches!(refused.cause(), Cause::ReadOnly), "{refused}");
@@ -250,11 +251,12 @@ fn recorded_as_stuck_is_refused_at_once_and_permitted_when_it_answers() {
         let registry = Registry::in_lab(lab);
         let mounts = registry.register(mail.path(), State::Online).open();
         let pattern = Pattern::parse(mail.path()).expect("pattern");
-        registry.store().observe(&[(pattern.clone(), Some(Stuck { since: Some(1) }))]).expect("record");
+        let store = Store::new(registry.directories());
+        store.observe(&[(pattern.clone(), Some(Stuck { since: Some(1) }))]).expect("record");
         mounts.refresh().expect("refresh");
         let refused = refusal(&mounts, mail.path().join("bob"));
         assert!(matches!(refused.cause(), Cause::Presence(Presence::Stuck)), "{refused}");
-        registry.store().observe(&[(pattern, None)]).expect("take back");
+        store.observe(&[(pattern, None)]).expect("take back");
         mounts.refresh().expect("refresh");
         permitted(&mounts, mail.path().join("bob"));
     });
@@ -266,11 +268,12 @@ fn lost_registry_refuses_where_one_is_required_and_permits_where_not() {
         let registry = Registry::in_lab(lab);
         permitted(&registry.open(), lab.path("srv/mail"));
         let error =
-            Mounts::open(registry.directories(), WhenMissing::Refuse).err().expect("no registry at all");
+            Mounts::open(&registry.directories(), WhenMissing::Refuse).err().expect("no registry at all");
         assert_eq!(error.kind(), ErrorKind::DamagedRegistry);
         registry.register(lab.path("srv/mail"), State::Online);
-        registry.store().update(|list| list.forget(&Pattern::parse(&lab.path("srv/mail"))?)).expect("remove");
-        Mounts::open(registry.directories(), WhenMissing::Refuse)
+        let forget = |list: &mut Document| list.forget(&Pattern::parse(&lab.path("srv/mail"))?);
+        Store::new(registry.directories()).update(forget).expect("remove");
+        Mounts::open(&registry.directories(), WhenMissing::Refuse)
             .expect("an empty registry is one on purpose");
     });
 }

@@ -8,11 +8,12 @@ mod common;
 use std::path::Path;
 use std::time::Duration;
 
-use common::Registry;
+use common::Opened;
 use fixtures::lab;
 use fixtures::lab::{Answer, Call, Lab};
+use fixtures::registry::Registry;
 use fixtures::situations::{Question, Situation, Truth, privileged, unprivileged};
-use mount_core::registry::{Entry, Options, Pattern};
+use mount_core::registry::{Entry, Options, Pattern, Store};
 use mount_core::{Method, Mounts, Presence, State, WhenMissing};
 
 /// The guard never blocks; a method that does is found out after this.
@@ -47,14 +48,14 @@ fn require_identity(registry: &Registry, question: &Question) {
     entry.options.set(Options::FSTYPE, expected.filesystem.as_bytes());
     entry.options.set(Options::ROOT, expected.root.as_bytes());
     entry.options.require_identity(true);
-    registry.store().update(|list| list.insert(entry)).expect("register");
+    Store::new(registry.directories()).update(|list| list.insert(entry)).expect("register");
 }
 
 fn presence(registry: &Registry, method: Option<Method>, path: &Path) -> Presence {
     let missing = WhenMissing::NothingRegistered;
     let mounts = match method {
-        Some(method) => Mounts::open_with_method(registry.directories(), missing, method),
-        None => Mounts::open(registry.directories(), missing),
+        Some(method) => Mounts::open_with_method(&registry.directories(), missing, method),
+        None => Mounts::open(&registry.directories(), missing),
     };
     let mounts = mounts.expect("open the registry");
     let cold = mounts.presence(path);
@@ -68,7 +69,7 @@ fn wrong_answers(lab: &Lab, column: &Column, situation: &Situation) -> Vec<Strin
     lab.without(column.hidden);
     let mut wrong = Vec::new();
     for (number, question) in questions.into_iter().enumerate() {
-        let registry = Registry::in_directory(&lab.dir(format!("registry{number}")));
+        let registry = Registry::new(&lab.dir(format!("registry{number}")));
         require_identity(&registry, &question);
         let ask = || presence(&registry, column.method, &question.path).as_str().as_bytes().to_vec();
         let said = match lab.ask(&question.asker, PATIENCE, ask) {
