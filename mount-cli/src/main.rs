@@ -11,6 +11,7 @@ mod namespace;
 mod output;
 mod pool;
 mod registered;
+mod reply;
 mod session;
 mod supervise;
 

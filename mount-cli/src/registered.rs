@@ -43,7 +43,7 @@ pub(crate) fn pattern_of(
     if document.get(&written).is_some() {
         return Ok(written);
     }
-    let real = session.judging(console, |mounts, _| Ok(mounts.resolve(written.path()).ok()))?;
+    let real = session.judging(console, |mounts, _| Ok(session.resolve(mounts, written.path()).ok()))?;
     let real = real.and_then(|real| with_wildcard(&real.path, written.is_wildcard()).ok());
     Ok(real.filter(|real| document.get(real).is_some()).unwrap_or(written))
 }

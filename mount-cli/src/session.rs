@@ -1,13 +1,19 @@
 //! The registry and the mounts that a command is about.
 
+use std::ffi::OsStr;
+use std::fs;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::{Path, PathBuf};
+
 use mount_core::registry::{Content, Document, Snapshot, Store};
 use mount_core::table::MountTable;
-use mount_core::{Error, ErrorKind, Mounts, WhenMissing};
+use mount_core::{Error, ErrorKind, Mounts, Resolved, WhenMissing};
 
 use crate::arguments::{Settings, View};
 use crate::console::Console;
 use crate::failure::Failure;
 use crate::namespace::Place;
+use crate::reply;
 
 /// What the settings lead to.
 pub(crate) struct Session<'a> {
@@ -72,6 +78,25 @@ impl<'a> Session<'a> {
         let outcome = work(&mounts, console);
         own.enter()?;
         outcome
+    }
+
+    /// Where a path leads. Where a filesystem has to be asked for that, it is, for as long as the time-out allows.
+    pub(crate) fn resolve(&self, mounts: &Mounts, path: &Path) -> Result<Resolved, Failure> {
+        match mounts.resolve(path) {
+            Err(error) if error.kind() == ErrorKind::Temporary => {}
+            other => return Ok(other?),
+        }
+        let what = format!("follow {path:?}");
+        let found = reply::ask(self.settings.timeout, &what, || {
+            let real = fs::canonicalize(path).map_err(|cause| Error::syscall("open", path, cause))?;
+            let kind = if real.is_dir() { "directory" } else { "file" };
+            Ok(vec![real.into_os_string().into_vec(), kind.into()])
+        })?;
+        let [real, kind] = found.as_slice() else {
+            return Err(unusable(format!("{what}: no answer that can be understood")));
+        };
+        let path = PathBuf::from(OsStr::from_bytes(real));
+        Ok(Resolved { path, exists: true, is_directory: kind == b"directory" })
     }
 
     /// Refuses what needs mounts that are there.

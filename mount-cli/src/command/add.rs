@@ -20,7 +20,7 @@ pub(crate) fn run(
 ) -> Result<u8, Failure> {
     session.registry(console)?;
     let written = Pattern::parse(path)?;
-    let found = session.judging(console, |mounts, _| find(mounts, &written, state, recording))?;
+    let found = session.judging(console, |mounts, _| find(session, mounts, &written, state, recording))?;
     let pattern = with_wildcard(&found.real, written.is_wildcard())?;
     if pattern != written {
         console.say(format_args!("{written} leads to {pattern} by symlinks; that is what is registered"));
@@ -41,16 +41,14 @@ struct Found {
 
 /// Looks at the path, and refuses what cannot become a mountpoint by being registered.
 fn find(
+    session: &Session<'_>,
     mounts: &Mounts,
     written: &Pattern<'_>,
     state: Option<State>,
     recording: Recording,
 ) -> Result<Found, Failure> {
     let path = written.path();
-    let resolved = mounts.resolve(path).map_err(|error| {
-        let kind = error.kind();
-        error.context(format!("cannot register {path:?}; name a path that can be walked")).with_kind(kind)
-    })?;
+    let resolved = session.resolve(mounts, path)?;
     let real = resolved.path;
     if resolved.exists && !resolved.is_directory {
         return Err(unusable(format!("{real:?} is not a directory; name the directory that is mounted on")));

@@ -9,12 +9,12 @@ use mount_core::registry::Document;
 use mount_core::{Error, ErrorKind, Mounts, State};
 use nix::unistd::{Gid, Group, Uid, User};
 
-use super::reply;
 use crate::console::Console;
 use crate::failure::{Failure, exit};
 use crate::output::{Cell, Rows, Tone};
 use crate::pool::{Outcome, Pool};
 use crate::registered::{Subject, covering};
+use crate::reply;
 use crate::session::Session;
 
 const COLUMNS: &[&str] = &["path", "owner", "mode", "immutable", "files", "bytes", "user", "writable"];

@@ -6,10 +6,10 @@ use guard_maildir::create_maildir;
 use guard_mbox::create_mbox;
 use mount_core::{Attributes, Error, Operation, Permit};
 
-use super::reply;
 use crate::arguments::Create;
 use crate::console::Console;
 use crate::failure::{Failure, exit};
+use crate::reply;
 use crate::session::Session;
 
 /// What creates one kind of mailbox.

@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 
 use mount_core::Operation;
 
-use super::reply;
 use crate::console::Console;
 use crate::failure::Failure;
+use crate::reply;
 use crate::session::Session;
 use crate::supervise;
 

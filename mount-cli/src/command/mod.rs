@@ -6,7 +6,6 @@ mod check;
 mod create;
 mod exec;
 mod remove;
-mod reply;
 mod state;
 mod status;
 

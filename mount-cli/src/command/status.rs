@@ -9,13 +9,13 @@ use std::time::Instant;
 use mount_core::registry::{Document, Mode, Pattern};
 use mount_core::{Examination, Mounts, Presence, State, probe};
 
-use super::reply;
 use crate::arguments::View;
 use crate::console::Console;
 use crate::failure::{Failure, exit};
 use crate::output::{Cell, Rows, Tone, moment};
 use crate::pool::{Outcome, Pool};
 use crate::registered::{Subject, covering};
+use crate::reply;
 use crate::session::Session;
 
 const COLUMNS: &[&str] = &["path", "state", "presence", "filesystem", "source", "since", "why"];

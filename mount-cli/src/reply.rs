@@ -8,12 +8,12 @@ use mount_core::{Error, ErrorKind};
 use crate::failure::{Failure, exit};
 
 /// Values between processes: none holds a NUL, since paths and sentences don't.
-pub(super) type Values = Vec<Vec<u8>>;
+pub(crate) type Values = Vec<Vec<u8>>;
 
 /// Has work done by a process of its own, which may wait for a filesystem for good without keeping this one.
 ///
 /// `what` is the work in a few words, for when there is no answer in time.
-pub(super) fn ask(
+pub(crate) fn ask(
     patience: Duration,
     what: &str,
     work: impl FnOnce() -> Result<Values, Failure>,
@@ -28,7 +28,7 @@ pub(super) fn ask(
     }
 }
 
-pub(super) fn encode(outcome: Result<Values, Failure>) -> Vec<u8> {
+pub(crate) fn encode(outcome: Result<Values, Failure>) -> Vec<u8> {
     let (code, values) = match outcome {
         Ok(values) => (exit::OK, values),
         Err(failure) => (failure.code(), vec![failure.text().unwrap_or_default().into_bytes()]),
@@ -38,7 +38,7 @@ pub(super) fn encode(outcome: Result<Values, Failure>) -> Vec<u8> {
     fields.join(&0)
 }
 
-pub(super) fn decode(answer: &[u8]) -> Result<Values, Failure> {
+pub(crate) fn decode(answer: &[u8]) -> Result<Values, Failure> {
     let mut fields = answer.split(|byte| *byte == 0).map(<[u8]>::to_vec);
     let code = fields.next().and_then(|code| std::str::from_utf8(&code).ok()?.parse().ok());
     match code {

@@ -1,0 +1,83 @@
+//! How data is written.
+
+use std::fs::File;
+use std::process::Stdio;
+
+use fixtures::lab;
+
+use crate::support::{Guard, Outcome, text};
+
+#[test]
+fn every_command_has_a_help_with_an_example() {
+    lab!(|lab| {
+        let guard = Guard::new(lab);
+        for command in
+            ["add", "remove", "state", "status", "check", "audit", "create-maildir", "create-mbox", "exec"]
+        {
+            let help = guard.must(&[command, "--help"]);
+            assert!(help.contains(&format!("Usage: mountguard {command}")), "{help}");
+            assert!(help.contains(&format!("\n  mountguard {command} ")), "no example: {help}");
+            assert!(help.lines().all(|line| line.len() <= 115), "{help}");
+            assert!(guard.must(&["--help"]).contains(&format!("\n  {command} ")));
+        }
+    });
+}
+
+#[test]
+fn version_is_that_of_the_package() {
+    lab!(|lab| {
+        let guard = Guard::new(lab);
+        assert_eq!(guard.must(&["--version"]), concat!("mountguard ", env!("CARGO_PKG_VERSION"), "\n"));
+    });
+}
+
+#[test]
+fn table_has_a_header_and_no_colour_without_a_terminal() {
+    lab!(|lab| {
+        let guard = Guard::new(lab);
+        let mail = lab.tmpfs("mail");
+        guard.add(mail.path());
+        guard.add(&lab.dir("bare"));
+        guard.must(&["state", text(mail.path()), "offline"]);
+        let expected = "\
+PATH         STATE    PRESENCE     FILESYSTEM  SOURCE  SINCE  WHY
+/media/mail  offline  mounted      tmpfs       lab     -      refused until it is set online
+/media/bare  online   not-mounted  -           -       -      nothing is mounted there
+";
+        assert_eq!(guard.must(&["--format", "table", "status"]), expected);
+    });
+}
+
+#[test]
+fn json_names_everything() {
+    lab!(|lab| {
+        let guard = Guard::new(lab);
+        let mail = lab.tmpfs("a b");
+        guard.add(mail.path());
+        let expected = "[{\"filesystem\":\"tmpfs\",\"path\":\"/media/a b\",\"presence\":\"mounted\",\"since\":null,\
+                        \"source\":\"lab\",\"state\":\"online\",\"why\":null,\"wildcard\":false}]\n";
+        assert_eq!(guard.must(&["status", "--format", "json"]), expected);
+    });
+}
+
+#[test]
+fn reader_that_has_seen_enough_is_no_error() {
+    lab!(|lab| {
+        let guard = Guard::new(lab);
+        guard.add(lab.tmpfs("mail").path());
+        let (reader, writer) = std::io::pipe().expect("pipe");
+        drop(reader);
+        let outcome = Outcome::of(guard.command(&["state"]).stdout(Stdio::from(writer)));
+        assert_eq!((outcome.code, outcome.err.as_str()), (Some(0), ""), "{outcome:?}");
+    });
+}
+
+#[test]
+fn full_disk_behind_the_output_is_an_error() {
+    lab!(|lab| {
+        let guard = Guard::new(lab);
+        guard.add(lab.tmpfs("mail").path());
+        let full = File::options().write(true).open("/dev/full").expect("open /dev/full");
+        Outcome::of(guard.command(&["state"]).stdout(full)).fails(74, &["standard output", "No space left"]);
+    });
+}

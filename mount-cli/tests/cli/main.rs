@@ -1,0 +1,12 @@
+//! The command as administrators meet it: the real binary, real mounts, exit codes and texts.
+
+mod audit;
+mod bad_input;
+mod create;
+mod damaged_registry;
+mod exec;
+mod formats;
+mod judging;
+mod registering;
+mod stuck;
+mod support;

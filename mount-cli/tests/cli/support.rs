@@ -1,0 +1,106 @@
+//! Runs the command in a laboratory, on a registry of its own.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use fixtures::lab::Lab;
+
+/// The command, with the registry that it works on.
+pub(crate) struct Guard {
+    binary: PathBuf,
+    pub state: PathBuf,
+    pub run: PathBuf,
+}
+
+/// What a run of the command came to.
+#[derive(Debug)]
+pub(crate) struct Outcome {
+    pub code: Option<i32>,
+    pub out: String,
+    pub err: String,
+}
+
+impl Guard {
+    pub(crate) fn new(lab: &Lab) -> Self {
+        // Copied, since another user may not be let into the directory it was built in.
+        let binary = lab.path("mountguard");
+        fs::copy(env!("CARGO_BIN_EXE_mountguard"), &binary).expect("copy the command");
+        Guard { binary, state: lab.dir("registry/state"), run: lab.dir("registry/run") }
+    }
+
+    /// The persistent registry file.
+    pub(crate) fn persistent(&self) -> PathBuf {
+        self.state.join("mounts")
+    }
+
+    pub(crate) fn text(&self) -> String {
+        fs::read_to_string(self.persistent()).expect("read the registry")
+    }
+
+    pub(crate) fn command<A: AsRef<OsStr>>(&self, arguments: &[A]) -> Command {
+        let mut command = Command::new(&self.binary);
+        command.args(arguments).env("MOUNTGUARD_STATE_DIR", &self.state).env("MOUNTGUARD_RUN_DIR", &self.run);
+        command
+    }
+
+    pub(crate) fn run<A: AsRef<OsStr>>(&self, arguments: &[A]) -> Outcome {
+        Outcome::of(&mut self.command(arguments))
+    }
+
+    /// The same as a user without any privilege.
+    pub(crate) fn run_as_nobody<A: AsRef<OsStr>>(&self, arguments: &[A]) -> Outcome {
+        Outcome::of(self.command(arguments).uid(65534).gid(65534))
+    }
+
+    /// Runs a command that must succeed; its output.
+    #[track_caller]
+    pub(crate) fn must<A: AsRef<OsStr>>(&self, arguments: &[A]) -> String {
+        let outcome = self.run(arguments);
+        assert_eq!(outcome.code, Some(0), "{outcome:?}");
+        outcome.out
+    }
+
+    /// Registers what is mounted, or the bare directory.
+    #[track_caller]
+    pub(crate) fn add(&self, path: &Path) {
+        self.must(&[OsStr::new("add"), OsStr::new("--not-mounted"), path.as_os_str()]);
+    }
+}
+
+impl Outcome {
+    pub(crate) fn of(command: &mut Command) -> Self {
+        let Output { status, stdout, stderr } = command.output().expect("run the command");
+        Outcome {
+            code: status.code(),
+            out: String::from_utf8(stdout).expect("output is UTF-8"),
+            err: String::from_utf8(stderr).expect("diagnosis is UTF-8"),
+        }
+    }
+
+    /// This exit code, nothing on standard output, and a diagnosis that has all the words.
+    #[track_caller]
+    pub(crate) fn fails(&self, code: i32, words: &[&str]) {
+        assert_eq!(self.code, Some(code), "{self:?}");
+        assert_eq!(self.out, "", "{self:?}");
+        for word in words {
+            assert!(self.err.contains(word), "{word:?} is not in {self:?}");
+        }
+    }
+
+    /// Exit code 0 and a diagnosis that has all the words.
+    #[track_caller]
+    pub(crate) fn succeeds(&self, words: &[&str]) {
+        assert_eq!(self.code, Some(0), "{self:?}");
+        for word in words {
+            assert!(self.err.contains(word), "{word:?} is not in {self:?}");
+        }
+    }
+}
+
+/// A path for an argument list. Paths of the laboratory are ASCII.
+pub(crate) fn text(path: &Path) -> &str {
+    path.to_str().expect("a path of the laboratory")
+}
