@@ -16,29 +16,23 @@ const LOCATIONS: &[&str] = &[
     "sdbox:@/50%%:NO-NOSELECT:VOLATILEDIR=@/v:INBOX=@/in",
 ];
 
-const MAILBOXES: [&str; 2] = ["INBOX", "Archive"];
-
-fn layout(dovecot: &MailPaths) -> DboxLayout {
-    let location = dovecot.location();
-    DboxLayout::from_mail_location(location, Some(dovecot.home())).expect(location)
-}
+/// Kinds of paths, and the roles that their roots may have.
+const KINDS: &[(&str, Role, Role)] = &[
+    ("index", Role::Index, Role::Inbox),
+    ("control", Role::Control, Role::Inbox),
+    ("mailbox", Role::Mail, Role::Inbox),
+    ("alt-dir", Role::Alt, Role::Alt),
+    ("alt-mailbox", Role::Alt, Role::Alt),
+];
 
 #[test]
 #[ignore = "needs root: doveadm becomes the mail user"]
 fn dovecots_paths_lie_beneath_the_roots_of_their_roles() {
     for dovecot in LOCATIONS.iter().copied().map(MailPaths::of) {
-        let layout = layout(&dovecot);
-        for (kind, role, other) in [
-            ("index", Role::Index, Role::Inbox),
-            ("control", Role::Control, Role::Inbox),
-            ("mailbox", Role::Mail, Role::Inbox),
-            ("alt-dir", Role::Alt, Role::Alt),
-            ("alt-mailbox", Role::Alt, Role::Alt),
-        ] {
-            let [roots, others] = [role, other].map(|role| layout.roots().paths(&[role]));
-            for mailbox in MAILBOXES {
-                dovecot.assert_beneath(kind, mailbox, &roots, &others);
-            }
+        let location = dovecot.location();
+        let layout = DboxLayout::from_mail_location(location, Some(dovecot.home())).expect(location);
+        for mailbox in ["INBOX", "Archive"] {
+            dovecot.assert_beneath(mailbox, KINDS, |role| layout.roots().paths(&[role]));
         }
     }
 }

@@ -16,39 +16,23 @@ const LOCATIONS: &[&str] = &[
     "maildir:@/m:LAYOUT=imapdir:LISTINDEX=x/list",
 ];
 
-const MAILBOXES: [&str; 2] = ["INBOX", "Archive"];
-
-fn layout(dovecot: &MailPaths) -> MaildirLayout {
-    let location = dovecot.location();
-    MaildirLayout::from_mail_location(location, Some(dovecot.home())).expect(location)
-}
+/// Kinds of paths, and the roles that their roots may have.
+const KINDS: &[(&str, Role, Role)] = &[
+    ("index", Role::Index, Role::Inbox),
+    ("control", Role::Control, Role::Inbox),
+    ("mailbox", Role::Mail, Role::Inbox),
+];
 
 #[test]
 #[ignore = "needs root: doveadm becomes the mail user"]
-fn mailboxes_are_where_dovecot_has_them() {
+fn maildirs_and_roots_are_where_dovecot_has_them() {
     for dovecot in LOCATIONS.iter().copied().map(MailPaths::of) {
-        let layout = layout(&dovecot);
-        for mailbox in MAILBOXES {
+        let location = dovecot.location();
+        let layout = MaildirLayout::from_mail_location(location, Some(dovecot.home())).expect(location);
+        for mailbox in ["INBOX", "Archive"] {
+            dovecot.assert_beneath(mailbox, KINDS, |role| layout.roots().paths(&[role]));
             let ours = layout.mailbox(mailbox).expect("a plain name");
-            assert_eq!(Some(ours), dovecot.get("mailbox", mailbox), "{}: {mailbox}", dovecot.location());
-        }
-    }
-}
-
-#[test]
-#[ignore = "needs root: doveadm becomes the mail user"]
-fn dovecots_paths_lie_beneath_the_roots_of_their_roles() {
-    for dovecot in LOCATIONS.iter().copied().map(MailPaths::of) {
-        let layout = layout(&dovecot);
-        for (kind, role, other) in [
-            ("index", Role::Index, Role::Inbox),
-            ("control", Role::Control, Role::Inbox),
-            ("mailbox", Role::Mail, Role::Inbox),
-        ] {
-            let [roots, others] = [role, other].map(|role| layout.roots().paths(&[role]));
-            for mailbox in MAILBOXES {
-                dovecot.assert_beneath(kind, mailbox, &roots, &others);
-            }
+            assert_eq!(Some(ours), dovecot.get("mailbox", mailbox), "{location}: {mailbox}");
         }
     }
 }

@@ -1,6 +1,5 @@
 //! Autocreation of an mbox for delivery agents and provisioning hooks.
 
-use std::fs;
 use std::path::Path;
 
 use mount_core::{Attributes, Error, ErrorKind, Permit};
@@ -28,10 +27,9 @@ pub fn create_mbox(
     if let (Some(parent), Some(parents)) = (path.parent(), parents) {
         permit.create_dir_all(parent, parents)?;
     }
-    if permit.create_file(path, attributes)?.is_some()
-        || !fs::metadata(path).is_ok_and(|there| there.is_dir())
-    {
-        return Ok(());
+    let created = permit.create_file(path, attributes)?.is_some();
+    if !created && path.is_dir() {
+        return Err(Error::new(ErrorKind::Data, format!("{path:?} is a directory, not an mbox")));
     }
-    Err(Error::new(ErrorKind::Data, format!("{path:?} is a directory, not an mbox")))
+    Ok(())
 }

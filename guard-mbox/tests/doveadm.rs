@@ -15,39 +15,23 @@ const LOCATIONS: &[&str] = &[
     "mbox:%h/mail:SUBSCRIPTIONS=subs:BROKENCHAR=%%",
 ];
 
-const MAILBOXES: [&str; 2] = ["INBOX", "lists/rust"];
-
-fn layout(dovecot: &MailPaths) -> MboxLayout {
-    let location = dovecot.location();
-    MboxLayout::from_mail_location(location, Some(dovecot.home())).expect(location)
-}
+/// Kinds of paths, and the roles that their roots may have.
+const KINDS: &[(&str, Role, Role)] = &[
+    ("index", Role::Index, Role::Index),
+    ("control", Role::Control, Role::Mail),
+    ("mailbox", Role::Mail, Role::Inbox),
+];
 
 #[test]
 #[ignore = "needs root: doveadm becomes the mail user"]
-fn mailboxes_are_where_dovecot_has_them() {
+fn mbox_files_and_roots_are_where_dovecot_has_them() {
     for dovecot in LOCATIONS.iter().copied().map(MailPaths::of) {
-        let layout = layout(&dovecot);
-        for mailbox in MAILBOXES {
+        let location = dovecot.location();
+        let layout = MboxLayout::from_mail_location(location, Some(dovecot.home())).expect(location);
+        for mailbox in ["INBOX", "lists/rust"] {
+            dovecot.assert_beneath(mailbox, KINDS, |role| layout.roots().paths(&[role]));
             let ours = layout.mailbox(mailbox).expect("a plain name");
-            assert_eq!(Some(ours), dovecot.get("mailbox", mailbox), "{}: {mailbox}", dovecot.location());
-        }
-    }
-}
-
-#[test]
-#[ignore = "needs root: doveadm becomes the mail user"]
-fn dovecots_paths_lie_beneath_the_roots_of_their_roles() {
-    for dovecot in LOCATIONS.iter().copied().map(MailPaths::of) {
-        let layout = layout(&dovecot);
-        for (kind, role, other) in [
-            ("index", Role::Index, Role::Index),
-            ("control", Role::Control, Role::Mail),
-            ("mailbox", Role::Mail, Role::Inbox),
-        ] {
-            let [roots, others] = [role, other].map(|role| layout.roots().paths(&[role]));
-            for mailbox in MAILBOXES {
-                dovecot.assert_beneath(kind, mailbox, &roots, &others);
-            }
+            assert_eq!(Some(ours), dovecot.get("mailbox", mailbox), "{location}: {mailbox}");
         }
     }
 }

@@ -52,12 +52,11 @@ fn require_identity(registry: &Registry, question: &Question) {
 }
 
 fn presence(registry: &Registry, method: Option<Method>, path: &Path) -> Presence {
-    let missing = WhenMissing::NothingRegistered;
-    let mounts = match method {
-        Some(method) => Mounts::open_with_method(&registry.directories(), missing, method),
-        None => Mounts::open(&registry.directories(), missing),
+    let open_with = |method| {
+        Mounts::open_with_method(&registry.directories(), WhenMissing::NothingRegistered, method)
+            .expect("open the registry")
     };
-    let mounts = mounts.expect("open the registry");
+    let mounts = method.map_or_else(|| registry.open(), open_with);
     let cold = mounts.presence(path);
     assert_eq!(mounts.presence(path), cold, "the same in steady state");
     cold
