@@ -34,7 +34,9 @@ pub fn create_maildir(
         .ok_or_else(|| Error::new(ErrorKind::Usage, format!("{path:?} cannot be created as a Maildir")))?;
     match parents {
         Some(parents) => permit.create_dir_all(parent, parents)?,
-        None => drop(fs::metadata(parent).map_err(|cause| Error::syscall("stat", parent, cause))?),
+        None => {
+            fs::metadata(parent).map_err(|cause| Error::syscall("stat", parent, cause))?;
+        }
     }
     PARTS.iter().try_for_each(|part| permit.create_dir_all(&path.join(part), attributes))
 }
