@@ -1,0 +1,160 @@
+//! The whole matrix on one page: what is away, when, and what is done meanwhile.
+
+use fixtures::dovecot::Format;
+
+use crate::scene::Scene;
+use crate::{commands, delivery, imap};
+
+/// Which filesystem is away.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Away {
+    /// None: what the matrix expects of a server is what a healthy one does.
+    Nothing,
+    Mail,
+    Index,
+    Control,
+    Alt,
+    Attachments,
+    Inbox,
+    Namespace,
+    Home,
+}
+
+impl Away {
+    /// The word for it, which is the name of its mountpoint as well.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Away::Nothing => "nothing",
+            Away::Mail => "mail",
+            Away::Index => "index",
+            Away::Control => "control",
+            Away::Alt => "alt",
+            Away::Attachments => "attachments",
+            Away::Inbox => "inbox",
+            Away::Namespace => "namespace",
+            Away::Home => "home",
+        }
+    }
+
+    /// The filesystems that a store of this format has, after none of them.
+    pub(crate) fn of(format: Format) -> &'static [Away] {
+        use Away::{Alt, Attachments, Control, Home, Inbox, Index, Mail, Namespace, Nothing};
+        match format {
+            Format::Mdbox | Format::Sdbox => {
+                &[Nothing, Mail, Index, Control, Alt, Attachments, Namespace, Home]
+            }
+            Format::Maildir | Format::MaildirFs => &[Nothing, Mail, Index, Control, Namespace, Home],
+            Format::Mbox => &[Nothing, Mail, Index, Control, Inbox, Namespace, Home],
+        }
+    }
+}
+
+/// When it goes away.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum When {
+    /// Before the client comes, who leaves before it is back.
+    Before,
+    /// In the middle of the client's session, which lasts until it is back.
+    Mid,
+}
+
+impl When {
+    pub(crate) const ALL: [When; 2] = [When::Before, When::Mid];
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            When::Before => "before",
+            When::Mid => "mid-session",
+        }
+    }
+}
+
+/// What kind of session is there when the filesystem goes away in the middle of one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Session {
+    /// An IMAP client that has selected the INBOX; it also looks on while others do something.
+    Imap,
+    /// A POP3 client that has logged in.
+    Pop3,
+    /// A mail server that has said `LHLO`.
+    Lmtp,
+}
+
+/// Something that is done while the filesystem is away.
+pub(crate) struct Action {
+    pub(crate) name: &'static str,
+    pub(crate) session: Session,
+    pub(crate) run: fn(&mut Scene<'_>),
+}
+
+const fn action(name: &'static str, session: Session, run: fn(&mut Scene<'_>)) -> Action {
+    Action { name, session, run }
+}
+
+pub(crate) const ACTIONS: [Action; 27] = [
+    action("LIST", Session::Imap, imap::list),
+    action("STATUS", Session::Imap, imap::status),
+    action("SELECT", Session::Imap, imap::select),
+    action("FETCH", Session::Imap, imap::fetch),
+    action("SEARCH BODY", Session::Imap, imap::search),
+    action("STORE", Session::Imap, imap::store),
+    action("EXPUNGE", Session::Imap, imap::expunge),
+    action("APPEND", Session::Imap, imap::append),
+    action("COPY", Session::Imap, imap::copy),
+    action("MOVE", Session::Imap, imap::move_mails),
+    action("CREATE", Session::Imap, imap::create),
+    action("DELETE", Session::Imap, imap::delete),
+    action("RENAME", Session::Imap, imap::rename),
+    action("SUBSCRIBE", Session::Imap, imap::subscribe),
+    action("IDLE", Session::Imap, imap::idle),
+    action("LMTP", Session::Lmtp, delivery::lmtp),
+    action("LMTP, filed", Session::Lmtp, delivery::lmtp_filed),
+    action("LDA", Session::Imap, delivery::lda),
+    action("LDA, filed", Session::Imap, delivery::lda_filed),
+    action("POP3", Session::Pop3, delivery::pop3),
+    action("force-resync", Session::Imap, commands::force_resync),
+    action("purge", Session::Imap, commands::purge),
+    action("altmove", Session::Imap, commands::altmove),
+    action("index", Session::Imap, commands::index),
+    action("backup to", Session::Imap, commands::backup_to),
+    action("backup from", Session::Imap, commands::backup_from),
+    action("sync", Session::Imap, commands::sync),
+];
+
+/// Where something is done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Place {
+    /// The INBOX; its mails in primary storage where there is another.
+    Inbox,
+    /// The INBOX's mails in alternate storage.
+    Alt,
+    /// A folder beside the INBOX.
+    Folder,
+    /// A folder in the other namespace.
+    Namespace,
+    /// The account as a whole.
+    Account,
+}
+
+/// Whether the action is to go on in that place, as if nothing were away.
+pub(crate) fn goes_on(format: Format, away: Away, action: &str, place: Place) -> bool {
+    match away {
+        Away::Nothing => true,
+        // Delivery needs the scripts in it.
+        Away::Home => !matches!(action, "LMTP" | "LMTP, filed" | "LDA" | "LDA, filed"),
+        Away::Namespace => !matches!(place, Place::Namespace | Place::Account),
+        Away::Inbox => matches!(place, Place::Folder | Place::Namespace),
+        Away::Mail => format == Format::Mbox && place == Place::Inbox && !action.contains("filed"),
+        Away::Alt => place != Place::Alt && goes_on_without_alt(format, action),
+        Away::Index | Away::Control | Away::Attachments => false,
+    }
+}
+
+fn goes_on_without_alt(format: Format, action: &str) -> bool {
+    match action {
+        "LIST" | "STATUS" | "SELECT" | "FETCH" | "SEARCH BODY" | "STORE" | "APPEND" | "SUBSCRIBE"
+        | "IDLE" | "LMTP" | "LMTP, filed" | "LDA" | "LDA, filed" => true,
+        "RENAME" | "EXPUNGE" | "COPY" | "MOVE" | "CREATE" => format == Format::Mdbox,
+        _ => false,
+    }
+}

@@ -1,0 +1,180 @@
+//! What came out: a line for each cell in a file, since each laboratory is a process of its own, and the verdict.
+#![expect(clippy::print_stdout, reason = "the harness shows it when the test fails, or with --nocapture")]
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::fs::{self, File, OpenOptions};
+use std::io::Write as _;
+use std::path::PathBuf;
+
+use fixtures::dovecot::Format;
+
+use crate::plan::{ACTIONS, Action, Away, Place, When, goes_on};
+use crate::scene::Scene;
+use crate::site::{Guard, Site};
+
+/// The verdicts that a cell may lack, each with its letter.
+const VERDICTS: [(char, &str); 5] = [
+    ('L', "lost: something is not as before, or not as promised"),
+    ('D', "denied: an answer showed less than the truth"),
+    ('U', "underneath: something was created in the bare directory"),
+    ('X', "crash"),
+    ('S', "stopped: something that was to go on didn't"),
+];
+
+/// What came out of one cell.
+pub(crate) struct Cell {
+    when: When,
+    action: &'static str,
+    away: Away,
+    /// The letters of the verdicts that it lacks.
+    pub(crate) lacks: String,
+    why: Vec<String>,
+    transcript: String,
+}
+
+impl Cell {
+    /// How a cell is called in messages, and found by `MOUNTGUARD_MATRIX`.
+    pub(crate) fn name(format: Format, away: Away, when: When, action: &str) -> String {
+        format!("{} {} {} {action}", format.name(), away.name(), when.name())
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "all that was seen of a cell comes together here")]
+    pub(crate) fn of(
+        site: &Site,
+        away: Away,
+        when: When,
+        action: &Action,
+        scene: Scene<'_>,
+        lost: Vec<String>,
+        strays: &[PathBuf],
+        log: &str,
+    ) -> Cell {
+        let mut crashes = scene.crashes;
+        let crashed = |line: &&str| line.contains("Panic:") || line.contains("killed with signal");
+        crashes.extend(log.lines().filter(crashed).map(str::to_owned));
+        let going = |place: &&Place| goes_on(site.format, away, action.name, **place);
+        let stopped = match site.guard {
+            Guard::Stock => Vec::new(),
+            Guard::Guarded => scene.stopped.iter().filter(going).map(|place| format!("{place:?}")).collect(),
+        };
+        let strays = strays.iter().map(|path| path.display().to_string()).collect();
+        let found = [lost, scene.denials, strays, crashes, stopped];
+        let lacking = VERDICTS.iter().zip(&found).filter(|(_, found)| !found.is_empty());
+        let why = lacking.clone().map(|((letter, _), found)| format!("{letter}: {}", found.join("; ")));
+        Cell {
+            when,
+            action: action.name,
+            away,
+            lacks: lacking.clone().map(|((letter, _), _)| letter).collect(),
+            why: why.collect(),
+            transcript: scene.transcript,
+        }
+    }
+}
+
+/// The file with a line for each cell of one format and server.
+pub(crate) struct Report {
+    format: Format,
+    guard: Guard,
+    file: File,
+}
+
+fn directory() -> PathBuf {
+    PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("matrix")
+}
+
+fn path(format: Format, guard: Guard) -> PathBuf {
+    directory().join(format!("{}-{}", format.name(), guard.name()))
+}
+
+impl Report {
+    pub(crate) fn create(format: Format, guard: Guard) -> Report {
+        fs::create_dir_all(directory()).expect("a directory for results");
+        let path = path(format, guard);
+        let file = OpenOptions::new().create(true).write(true).truncate(true).open(path).expect("results");
+        Report { format, guard, file }
+    }
+
+    /// Writes a cell down, and all that was said in it when that is of interest.
+    pub(crate) fn add(&self, cell: &Cell) {
+        let line = [cell.away.name(), cell.when.name(), cell.action, &cell.lacks, &cell.why.join(" | ")];
+        writeln!(&self.file, "{}", line.join("\t").replace('\n', " ")).expect("results");
+        let healthy = self.guard == Guard::Guarded || cell.away == Away::Nothing;
+        if healthy && !cell.lacks.is_empty() {
+            let name = Cell::name(self.format, cell.away, cell.when, cell.action);
+            println!("\n=== {name}, {}\n{}\n{}", self.guard.name(), cell.why.join("\n"), cell.transcript);
+        }
+    }
+}
+
+/// The letters for each cell, by what is away, when, and the action.
+fn read(format: Format, guard: Guard) -> BTreeMap<[String; 3], String> {
+    let text = fs::read_to_string(path(format, guard)).expect("results");
+    let cell = |line: &str| {
+        let mut words = line.split('\t').map(str::to_owned);
+        let mut next = || words.next().expect("a word of the results");
+        ([next(), next(), next()], next())
+    };
+    text.lines().map(cell).collect()
+}
+
+/// Prints the table and panics unless the guarded server was faultless, and the other one wasn't.
+pub(crate) fn judge(format: Format) {
+    let [stock, guarded] = [Guard::Stock, Guard::Guarded].map(|guard| read(format, guard));
+    let table = table(format, &stock, &guarded);
+    fs::write(directory().join(format!("{}.md", format.name())), &table).expect("results");
+    println!("{table}");
+    let faulty: Vec<_> = guarded.iter().filter(|(_, lacks)| !lacks.is_empty()).collect();
+    assert!(faulty.is_empty(), "{} of {} cells fail: {faulty:?}", faulty.len(), guarded.len());
+    let healthy = |name: &[String; 3]| name[0] == Away::Nothing.name();
+    let wrong: Vec<_> = stock.iter().filter(|(name, lacks)| healthy(name) && !lacks.is_empty()).collect();
+    assert!(wrong.is_empty(), "with nothing away, the matrix expects too much: {wrong:?}");
+    assert!(
+        stock.values().any(|lacks| lacks.contains('L')),
+        "stock Dovecot lost nothing: this shows nothing"
+    );
+}
+
+/// A row for each action, a column for each filesystem and time: what the stock server lacked.
+fn table(
+    format: Format,
+    stock: &BTreeMap<[String; 3], String>,
+    guarded: &BTreeMap<[String; 3], String>,
+) -> String {
+    let columns: Vec<[&str; 2]> = Away::of(format)
+        .iter()
+        .filter(|away| **away != Away::Nothing)
+        .flat_map(|away| When::ALL.map(|when| [away.name(), when.name()]))
+        .collect();
+    let mut text = format!("## {}\n\n{}", format.name(), counts(stock, guarded));
+    let heads = columns.iter().map(|[away, when]| format!(" {away}, {when} |")).collect::<String>();
+    let _ = writeln!(text, "\n| |{heads}\n|-|{}", "-|".repeat(columns.len()));
+    for action in &ACTIONS {
+        let _ = write!(text, "| {} |", action.name);
+        for [away, when] in &columns {
+            let name = [away, when, action.name].map(str::to_owned);
+            let letters = |cells: &BTreeMap<[String; 3], String>| cells.get(&name).cloned();
+            let cell = match (letters(stock), letters(guarded)) {
+                (Some(stock), Some(guarded)) if guarded.is_empty() => stock,
+                (Some(stock), Some(guarded)) => format!("{stock} **{guarded}**"),
+                _ => "–".to_owned(),
+            };
+            let _ = write!(text, " {cell} |");
+        }
+        text.push('\n');
+    }
+    text
+}
+
+fn counts(stock: &BTreeMap<[String; 3], String>, guarded: &BTreeMap<[String; 3], String>) -> String {
+    let mut text = "| of cells | lossless | honest | clean | crashes |\n|-|-|-|-|-|\n".to_owned();
+    for (name, cells) in [("stock", stock), ("guarded", guarded)] {
+        let away: Vec<_> = cells.iter().filter(|(name, _)| name[0] != Away::Nothing.name()).collect();
+        let with = |letter: char| away.iter().filter(|(_, lacks)| lacks.contains(letter)).count();
+        let all = away.len();
+        let [lossless, honest, clean] = ['L', 'D', 'U'].map(|letter| all - with(letter));
+        let _ = writeln!(text, "| {name}, {all} | {lossless} | {honest} | {clean} | {} |", with('X'));
+    }
+    text
+}
