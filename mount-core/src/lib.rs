@@ -2,6 +2,7 @@
 
 pub mod audit;
 mod detect;
+pub mod discovery;
 mod error;
 mod filesystem;
 mod guard;

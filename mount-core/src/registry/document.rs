@@ -120,6 +120,12 @@ impl Document {
         self.latest.get(pattern).is_some_and(|&at| matches!(self.lines[at].meaning, Meaning::Forgotten))
     }
 
+    /// Makes sure that the list is written, though nothing may be on it: one that was never written is begun, since
+    /// that nothing is registered on purpose is something else than that nobody knows.
+    pub fn begin(&mut self) {
+        self.changed |= self.generation == 0 && self.lines.is_empty();
+    }
+
     /// Registers a mountpoint; a forgotten one comes back in its old place.
     ///
     /// # Errors

@@ -28,6 +28,7 @@ mod legacy;
 mod lock;
 mod options;
 mod pattern;
+mod record;
 mod store;
 
 pub use directories::Directories;

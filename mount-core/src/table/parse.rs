@@ -21,6 +21,8 @@ pub struct Mount {
     pub fs_type: Vec<u8>,
     /// Device, server or name behind it; may be empty.
     pub source: Vec<u8>,
+    /// Options of the filesystem, separated by commas, as the kernel writes them.
+    pub super_options: Vec<u8>,
 }
 
 impl Mount {
@@ -46,7 +48,8 @@ impl Mount {
         let super_options = fields.next().unwrap_or_default();
         let read_only = [options, super_options].iter().any(|options| has_option(options, b"ro"))
             || has_option(super_options, b"emergency_ro");
-        Some(Mount { id, parent, device, root, mountpoint, read_only, fs_type, source })
+        let super_options = super_options.to_vec();
+        Some(Mount { id, parent, device, root, mountpoint, read_only, fs_type, source, super_options })
     }
 }
 

@@ -1,0 +1,126 @@
+//! Which warnings have been given, so that each is given once.
+
+use std::collections::BTreeSet;
+use std::fs::{File, OpenOptions};
+use std::io::{Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use nix::fcntl::{Flock, FlockArg};
+
+use super::plan::Warning;
+use crate::error::{Error, ErrorKind};
+
+/// More than this is not read: it is not a list of ours.
+const SIZE_MAX: u64 = 16 << 20;
+
+/// The warnings that hold, as of the last time.
+///
+/// A file of its own beside the runtime registry: that one speaks of registered mountpoints only, and warnings are
+/// about protocols and unregistered paths as well. Like it, it is gone after a boot, so that every start tells once
+/// what is wrong. As long as this value lives, other discoveries wait for it.
+#[derive(Debug)]
+pub struct Memory {
+    file: Option<Flock<File>>,
+    path: PathBuf,
+    given: BTreeSet<String>,
+}
+
+/// What has changed since the last time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Changes {
+    /// Warnings that did not hold before.
+    pub new: Vec<Warning>,
+    /// Keys of warnings that no longer hold.
+    pub over: Vec<String>,
+}
+
+impl Memory {
+    /// What is remembered in a run directory; nothing where there is no such directory, or it cannot be written:
+    /// then everything is new each time.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Io`] when the file is there but cannot be read.
+    pub fn open(run_dir: &Path) -> Result<Memory, Error> {
+        let path = run_dir.join("mounts.warned");
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create(true).truncate(false).mode(0o600);
+        let Ok(file) = options.custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK).open(&path) else {
+            return Ok(Memory { file: None, path, given: BTreeSet::new() });
+        };
+        let mut file = Flock::lock(file, FlockArg::LockExclusive)
+            .map_err(|(_, errno)| Error::syscall("lock", &path, errno))?;
+        let mut text = Vec::new();
+        let read = (&mut *file).take(SIZE_MAX).read_to_end(&mut text);
+        read.map_err(|cause| Error::syscall("read", &path, cause).with_kind(ErrorKind::Io))?;
+        let given = String::from_utf8_lossy(&text).lines().map(str::to_owned).collect();
+        Ok(Memory { file: Some(file), path, given })
+    }
+
+    /// What is new among the warnings that hold now, and what is over.
+    #[must_use]
+    pub fn compare(&self, now: Vec<Warning>) -> Changes {
+        let keys: BTreeSet<String> = now.iter().map(Warning::key).collect();
+        let over = self.given.difference(&keys).cloned().collect();
+        Changes {
+            new: now.into_iter().filter(|warning| !self.given.contains(&warning.key())).collect(),
+            over,
+        }
+    }
+
+    /// Remembers that all these hold, and no others. To be called after they were given: one that is given twice
+    /// is better than one that is lost.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Io`] when the file cannot be written.
+    pub fn remember(mut self, now: &[Warning]) -> Result<(), Error> {
+        let keys: BTreeSet<String> = now.iter().map(Warning::key).collect();
+        let Some(file) = self.file.as_mut().filter(|_| keys != self.given) else { return Ok(()) };
+        let text: String = keys.iter().flat_map(|key| [key, "\n"]).collect();
+        let written = file
+            .seek(SeekFrom::Start(0))
+            .and_then(|_| file.set_len(0))
+            .and_then(|()| file.write_all(text.as_bytes()));
+        written.map_err(|cause| Error::syscall("write", &self.path, cause))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::presence::Presence;
+
+    fn absent(path: &str) -> Warning {
+        Warning::Absent(path.into(), Presence::NotMounted)
+    }
+
+    #[test]
+    fn warning_is_new_once_for_as_long_as_it_holds() {
+        let run = tempfile::tempdir().expect("a run directory");
+        let mut step = |now: &[Warning]| {
+            let memory = Memory::open(run.path()).expect("open");
+            let changes = memory.compare(now.to_vec());
+            memory.remember(now).expect("remember");
+            (changes.new.len(), changes.over)
+        };
+        let (mail, alt) = (absent("/srv/mail\n\u{7f}"), absent("/srv/alt"));
+        assert_eq!(step(&[mail.clone()]), (1, vec![]));
+        assert_eq!(step(&[mail.clone()]), (0, vec![]));
+        assert_eq!(step(&[mail.clone(), alt.clone()]), (1, vec![]));
+        assert_eq!(step(std::slice::from_ref(&alt)), (0, vec![mail.key()]));
+        assert_eq!(step(&[mail]), (1, vec![alt.key()]));
+    }
+
+    #[test]
+    fn what_is_observed_is_not_part_of_a_warning_s_identity() {
+        let wrong = Warning::Absent("/srv/alt".into(), Presence::WrongFilesystem("another".to_owned()));
+        assert_eq!(wrong.key(), absent("/srv/alt").key());
+    }
+
+    #[test]
+    fn without_a_run_directory_everything_is_new() {
+        let memory = Memory::open(Path::new("/nonexistent/run")).expect("open nothing");
+        assert_eq!(memory.compare(vec![absent("/a")]).new, [absent("/a")]);
+        memory.remember(&[absent("/a")]).expect("nothing to write to");
+    }
+}

@@ -1,0 +1,144 @@
+//! How mail processes tell which filesystems they use, without being trusted.
+//!
+//! The run directory has one *button* for each mount that may hold mail and that nobody registered: a socket inode
+//! that nothing listens on, with a name made from the mountpoint. A mail process presses the buttons of the
+//! directories that its store lies in, that is, it sets their modification time to now. [`Buttons::pressed`] then
+//! goes through the mount table and looks for its mounts' buttons.
+//!
+//! What such a report can do is limited by what it is. It has no content, so that there is nothing to believe or to
+//! misread: no path, no symlink. It names a mount that root saw, or nothing. Telling it again changes nothing, so
+//! that a million are as one. A socket inode can be neither opened nor written, and the directory is root's, so
+//! that no space can be taken. Setting a time on a memory filesystem never waits.
+//!
+//! Rejected: a spool directory (anybody can fill it), a file (anybody who may write it can make it grow), a pipe
+//! or a socket (needs a listener, or forgets), a message queue (one user can keep it full).
+
+use std::fs::{self, DirBuilder, Permissions};
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use nix::errno::Errno;
+use nix::fcntl::{AtFlags, OFlag, open};
+use nix::sys::stat::{Mode, SFlag, UtimensatFlags, mknodat, utimensat};
+use nix::sys::time::TimeSpec;
+
+use super::survey::plausible;
+use crate::error::Error;
+use crate::path;
+use crate::registry::{Document, Pattern};
+use crate::table::MountTable;
+
+/// More unregistered mounts than this have no button; a directory of the run filesystem should stay small.
+const MAX_BUTTONS: usize = 4096;
+
+/// Modification time of a button that nobody has pressed.
+const UNPRESSED: TimeSpec = TimeSpec::new(0, 0);
+
+/// The buttons as a mail process sees them.
+#[derive(Debug)]
+pub struct Usage {
+    directory: OwnedFd,
+}
+
+impl Usage {
+    /// The buttons in a run directory; `None` where there are none. To be opened before a process locks itself
+    /// into a chroot.
+    #[must_use]
+    pub fn open(run_dir: &Path) -> Option<Usage> {
+        let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+        open(&directory(run_dir), flags, Mode::empty()).ok().map(|directory| Usage { directory })
+    }
+
+    /// Tells that a store lies in this directory, symlinks resolved. Nobody learns whether that worked: it must
+    /// neither keep nor fail whoever opens the store.
+    pub fn tell(&self, store: &Path) {
+        let Ok(store) = path::clean(store) else { return };
+        for end in path::prefix_ends(&store) {
+            let name = name(&store[..end]);
+            let now = TimeSpec::UTIME_NOW;
+            let _ = utimensat(&self.directory, name.as_str(), &now, &now, UtimensatFlags::NoFollowSymlink);
+        }
+    }
+}
+
+/// The buttons as root lays them out and reads them.
+#[derive(Debug)]
+pub struct Buttons {
+    directory: PathBuf,
+}
+
+impl Buttons {
+    /// The buttons of a run directory.
+    #[must_use]
+    pub fn new(run_dir: &Path) -> Buttons {
+        Buttons { directory: directory(run_dir) }
+    }
+
+    /// The mountpoints of the table whose buttons were pressed since they were laid out.
+    #[must_use]
+    pub fn pressed(&self, table: &MountTable) -> Vec<PathBuf> {
+        let is_pressed = |mountpoint: &[u8]| {
+            let button = fs::symlink_metadata(self.directory.join(name(mountpoint)));
+            button.is_ok_and(|button| (button.mtime(), button.mtime_nsec()) != (0, 0))
+        };
+        let mountpoints = plausible(table).map(|mount| mount.mountpoint.as_slice());
+        mountpoints.filter(|at| is_pressed(at)).map(crate::error::path_buf).collect()
+    }
+
+    /// Lays out a button for each mount of the table that may hold mail and that the registry doesn't know; takes
+    /// the others away. Those that are there and pressed stay so.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Permission`](crate::ErrorKind::Permission) and [`ErrorKind::Io`](crate::ErrorKind::Io) when
+    /// the directory cannot be made or changed. Without run directory nothing is done.
+    pub fn lay_out(&self, table: &MountTable, document: &Document) -> Result<(), Error> {
+        let unknown = plausible(table).filter(|mount| {
+            let path = crate::error::path_buf(&mount.mountpoint);
+            Pattern::literal(&path).is_ok_and(|at| document.get(&at).is_none() && !document.is_forgotten(&at))
+        });
+        let wanted: Vec<String> = unknown.take(MAX_BUTTONS).map(|mount| name(&mount.mountpoint)).collect();
+        let fail = |cause: io::Error| Error::syscall("lay out buttons in", &self.directory, cause);
+        match DirBuilder::new().mode(0o755).create(&self.directory) {
+            Err(cause) if cause.kind() == io::ErrorKind::NotFound => return Ok(()),
+            Err(cause) if cause.kind() != io::ErrorKind::AlreadyExists => return Err(fail(cause)),
+            _ => {}
+        }
+        fs::set_permissions(&self.directory, Permissions::from_mode(0o755)).map_err(fail)?;
+        let flags = OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+        let directory = open(&self.directory, flags, Mode::empty()).map_err(|errno| fail(errno.into()))?;
+        for entry in fs::read_dir(&self.directory).map_err(fail)?.flatten() {
+            if !wanted.iter().any(|name| entry.file_name() == name.as_str()) {
+                let _ = fs::remove_file(entry.path());
+            }
+        }
+        wanted.iter().try_for_each(|name| make(&directory, name)).map_err(|errno| fail(errno.into()))
+    }
+}
+
+fn directory(run_dir: &Path) -> PathBuf {
+    run_dir.join("mounts.used")
+}
+
+/// The name of a mountpoint's button: 64 bits of FNV-1a, which stay the same whichever compiler and version the
+/// mail process's side was built with. Two mountpoints that share one would at worst be registered together.
+fn name(mountpoint: &[u8]) -> String {
+    let hash = mountpoint.iter().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(*byte)).wrapping_mul(0x100_0000_01b3)
+    });
+    format!("{hash:016x}")
+}
+
+/// Makes a button that can be pressed, unless it is there. It is complete before anybody may press it.
+fn make(directory: &OwnedFd, name: &str) -> Result<(), Errno> {
+    match mknodat(directory, name, SFlag::S_IFSOCK, Mode::empty(), 0) {
+        Ok(()) => {}
+        Err(Errno::EEXIST) => return Ok(()),
+        Err(errno) => return Err(errno),
+    }
+    utimensat(directory, name, &UNPRESSED, &UNPRESSED, UtimensatFlags::NoFollowSymlink)?;
+    let pressable = Mode::from_bits_truncate(0o222);
+    nix::sys::stat::fchmodat(directory.as_fd(), name, pressable, nix::sys::stat::FchmodatFlags::FollowSymlink)
+}
