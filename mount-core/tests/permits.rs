@@ -5,7 +5,7 @@ mod common;
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use common::Opened;
 use fixtures::lab;
@@ -17,6 +17,9 @@ use nix::unistd::{Gid, Uid};
 
 const CYCLES: usize = 10_000;
 const CREATORS: usize = 2;
+
+/// Attempts of each creator a cycle.
+const ATTEMPTS: usize = 8;
 
 fn names_in(directory: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(directory).expect("list the directory");
@@ -30,17 +33,21 @@ fn umount(path: &Path) -> Result<(), Errno> {
 /// Mounts and detaches `mail` while creators make directories below it; how many were made in all, and which lie
 /// in the bare directory afterwards.
 ///
-/// Each time it stays mounted until the creators have begun two more attempts, so that one is in the middle of its
-/// work when it goes: the mount table's own lock would keep them out of a race run flat out.
+/// Each time it stays mounted until two attempts have begun, so that one is in the middle of its work when it goes:
+/// the mount table's own lock would keep them out of a race run flat out. And each creator has a few attempts a
+/// cycle only, which makes the race no gentler and its end come sooner.
 fn race(mail: &Mount, create: impl Fn(&Path) -> bool + Send + Sync + Copy) -> (usize, usize) {
-    let done = AtomicBool::new(false);
-    let (begun, created) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    let (cycle, begun, created) = (AtomicUsize::new(0), AtomicUsize::new(0), AtomicUsize::new(0));
     std::thread::scope(|scope| {
         for creator in 0..CREATORS {
-            let (done, begun, created) = (&done, &begun, &created);
+            let (cycle, begun, created) = (&cycle, &begun, &created);
             scope.spawn(move || {
                 let mut number = 0;
-                while !done.load(Ordering::Relaxed) {
+                while cycle.load(Ordering::Relaxed) < CYCLES {
+                    if number >= (cycle.load(Ordering::Relaxed) + 1) * ATTEMPTS {
+                        std::thread::yield_now();
+                        continue;
+                    }
                     number += 1;
                     begun.fetch_add(1, Ordering::Relaxed);
                     if create(&mail.path().join(format!("{creator}-{number}"))) {
@@ -49,7 +56,8 @@ fn race(mail: &Mount, create: impl Fn(&Path) -> bool + Send + Sync + Copy) -> (u
                 }
             });
         }
-        for _ in 0..CYCLES {
+        for number in 0..CYCLES {
+            cycle.store(number, Ordering::Relaxed);
             let enough = begun.load(Ordering::Relaxed) + 2;
             while begun.load(Ordering::Relaxed) < enough {
                 std::thread::yield_now();
@@ -57,7 +65,7 @@ fn race(mail: &Mount, create: impl Fn(&Path) -> bool + Send + Sync + Copy) -> (u
             mail.take_away_lazily();
             mail.bring_back();
         }
-        done.store(true, Ordering::Relaxed);
+        cycle.store(CYCLES, Ordering::Relaxed);
     });
     mail.take_away_lazily();
     (created.load(Ordering::Relaxed), names_in(mail.path()).len())
