@@ -52,7 +52,8 @@ static int get_special(struct mail *mail, enum mail_fetch_field field, const cha
 static int get_stream(struct mail *mail, bool get_body, struct message_size *hdr_size,
 		      struct message_size *body_size, struct istream **stream_r)
 {
-	if (!permits_read(mail))
+	/* What is not found is not there any more, says maildir after a look; so this is asked each time. */
+	if (!mail->saving && !mount_guard_permits_box_now(mail->box, MOUNT_GUARD_READ))
 		return -1;
 	return super(mail)->get_stream(mail, get_body, hdr_size, body_size, stream_r);
 }

@@ -203,6 +203,6 @@ void mount_guard_mailbox_allocated(struct mailbox *box)
 	v->sync_init = box_sync_init;
 	mount_guard_transaction_hooks(v);
 
-	gbox->stillborn = !mount_guard_would_permit(box, MOUNT_GUARD_CREATE);
+	gbox->stillborn = !mount_guard_would_permit(box, MOUNT_GUARD_LOOK);
 	mount_guard_list_hold(box->list, gbox->stillborn);
 }

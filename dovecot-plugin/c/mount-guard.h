@@ -8,6 +8,12 @@
 /* mail, index, list index, private index, index cache, control, alt, inbox, attachments */
 #define MOUNT_GUARD_ROOTS_MAX 9
 
+/* What was permitted in a turn of the event loop, see question.c. */
+struct mount_guard_memory {
+	uint64_t turn;
+	uint32_t permitted;
+};
+
 struct mount_guard_user {
 	union mail_user_module_context module_ctx;
 	uint32_t guard;
@@ -17,6 +23,7 @@ struct mount_guard_list {
 	union mailbox_list_module_context module_ctx;
 	struct mount_guard_place roots[MOUNT_GUARD_ROOTS_MAX];
 	unsigned int root_count;
+	struct mount_guard_memory memory;
 	/* While above zero dbox is told an alternate storage that cannot exist, so that no rebuild begins. */
 	unsigned int alt_denied;
 	/* The plugin's own hold of the list's lock, see mount_guard_list_hold(). */
@@ -27,6 +34,7 @@ struct mount_guard_list {
 
 struct mount_guard_mailbox {
 	union mailbox_module_context module_ctx;
+	struct mount_guard_memory memory;
 	/* Refused when it was allocated: never to be created or renamed, see mount_guard_list_hold(). */
 	bool stillborn;
 };
@@ -41,6 +49,8 @@ bool mount_guard_is_guarded(struct mailbox *box);
 
 bool mount_guard_permits_list(struct mailbox_list *list, enum mount_guard_moment moment);
 bool mount_guard_permits_box(struct mailbox *box, enum mount_guard_moment moment);
+/* Though it was permitted in this turn. */
+bool mount_guard_permits_box_now(struct mailbox *box, enum mount_guard_moment moment);
 /* Precautions: no error and no log line. */
 bool mount_guard_list_would_permit(struct mailbox_list *list, enum mount_guard_moment moment);
 bool mount_guard_list_pin(struct mailbox_list *list, enum mount_guard_moment moment, uint64_t *permit_r);

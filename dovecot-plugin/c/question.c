@@ -6,13 +6,23 @@
 #include "mount-guard.h"
 #include "ioloop.h"
 
+#include <time.h>
+
 /* The roots of a list, and the mailbox's own directories: a mountpoint may lie between the two. */
 #define PLACES_MAX (MOUNT_GUARD_ROOTS_MAX + 2)
 
+/* What was permitted this moment is permitted for the rest of the turn: commands ask for it many times.
+   Everything that makes, moves or deletes something is asked afresh. */
+#define REMEMBERED (1U << MOUNT_GUARD_LOOK | 1U << MOUNT_GUARD_READ | 1U << MOUNT_GUARD_REBUILD)
+
+/* How long a turn may last when the event loop does not turn, as in doveadm. */
+#define TURN_MSECS 50
+
+/* The result is large and Rust fills it in, so only the rest is cleared for each question. */
 struct asked {
 	struct mount_guard_question question;
-	struct mount_guard_result result;
 	struct mount_guard_place places[PLACES_MAX];
+	struct mount_guard_result result;
 };
 
 static const struct {
@@ -49,14 +59,50 @@ bool mount_guard_has_root(struct mailbox_list *list, enum mount_guard_role role)
 	return FALSE;
 }
 
+/* Numbers the turns of the event loop. */
+static uint64_t turn(void)
+{
+	static struct timeval seen;
+	static uint64_t seen_msecs, number;
+	struct timespec now;
+	uint64_t msecs;
+
+	if (clock_gettime(CLOCK_MONOTONIC_COARSE, &now) < 0)
+		return ++number;
+	msecs = (uint64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+	if (seen.tv_sec != ioloop_timeval.tv_sec || seen.tv_usec != ioloop_timeval.tv_usec ||
+	    msecs - seen_msecs >= TURN_MSECS) {
+		seen = ioloop_timeval;
+		seen_msecs = msecs;
+		number++;
+	}
+	return number;
+}
+
+static bool remembers(const struct mount_guard_memory *memory, enum mount_guard_moment moment)
+{
+	return (memory->permitted & (1U << moment)) != 0 && memory->turn == turn();
+}
+
+static void remember(struct mount_guard_memory *memory, enum mount_guard_moment moment)
+{
+	if (memory->turn != turn())
+		memory->permitted = 0;
+	memory->turn = turn();
+	memory->permitted |= (1U << moment) & REMEMBERED;
+}
+
 static void begin(struct asked *asked, struct mail_user *user, enum mount_guard_moment moment)
 {
-	i_zero(asked);
+	i_zero(&asked->question);
 	asked->question.guard = mount_guard_user_context(user)->guard;
 	asked->question.moment = moment;
 	asked->question.format = MOUNT_GUARD_OTHER;
-	asked->question.now = (uint64_t)ioloop_timeval.tv_sec * 1000000 + ioloop_timeval.tv_usec;
+	asked->question.now = turn();
 	asked->question.places = asked->places;
+	asked->result.answer = MOUNT_GUARD_REFUSED;
+	asked->result.permit = 0;
+	asked->result.client[0] = asked->result.log[0] = '\0';
 }
 
 static void add_place(struct asked *asked, enum mount_guard_role role, const char *path)
@@ -68,26 +114,43 @@ static void add_place(struct asked *asked, enum mount_guard_role role, const cha
 	place->path = path;
 }
 
-static void add_roots(struct asked *asked, struct mailbox_list *list)
+static void begin_for_list(struct asked *asked, struct mailbox_list *list, enum mount_guard_moment moment)
 {
 	const struct mount_guard_list *glist = mount_guard_list_context(list);
 
+	begin(asked, list->ns->user, moment);
 	memcpy(asked->places, glist->roots, glist->root_count * sizeof(glist->roots[0]));
 	asked->question.place_count = glist->root_count;
 	asked->question.format = mount_guard_format(list->ns->storage);
 }
 
-/* Only once the mailbox is open are its directories known without looking for them on disk. */
-static void add_mailbox(struct asked *asked, struct mailbox *box)
+static const char *own_path(struct mailbox *box, enum mailbox_list_path_type type)
 {
+	const char *path;
+
+	if (box->opened)
+		return type == MAILBOX_LIST_PATH_TYPE_MAILBOX ? box->_path : box->_index_path;
+	return mailbox_list_get_path(box->list, box->name, type, &path) > 0 ? path : NULL;
+}
+
+static void begin_for_box(struct asked *asked, struct mailbox *box, enum mount_guard_moment moment)
+{
+	enum mount_guard_role role = box->inbox_any ? MOUNT_GUARD_INBOX : MOUNT_GUARD_MAIL;
+	const char *path;
+
+	begin_for_list(asked, box->list, moment);
 	if (box->inbox_any)
 		asked->question.flags |= MOUNT_GUARD_FLAG_INBOX;
-	if (!box->opened || asked->question.format == MOUNT_GUARD_OTHER)
+	/* LAYOUT=index reads its index to know where a mailbox is, which is what is being asked about. */
+	if (asked->question.format == MOUNT_GUARD_OTHER ||
+	    (!box->opened && strcmp(box->list->name, MAILBOX_LIST_NAME_INDEX) == 0))
 		return;
-	if (box->_path != NULL)
-		add_place(asked, box->inbox_any ? MOUNT_GUARD_INBOX : MOUNT_GUARD_MAIL, box->_path);
-	if (box->_index_path != NULL)
-		add_place(asked, MOUNT_GUARD_INDEX, box->_index_path);
+	path = own_path(box, MAILBOX_LIST_PATH_TYPE_MAILBOX);
+	if (path != NULL)
+		add_place(asked, role, path);
+	path = own_path(box, MAILBOX_LIST_PATH_TYPE_INDEX);
+	if (path != NULL && *path != '\0')
+		add_place(asked, MOUNT_GUARD_INDEX, path);
 }
 
 /* Logs what is news, and says whether it may go on. */
@@ -103,6 +166,12 @@ static bool heed(const struct mount_guard_result *result, struct mail_user *user
 	return permitted;
 }
 
+static bool judge(struct asked *asked, struct mail_user *user)
+{
+	mount_guard_judge(&asked->question, &asked->result);
+	return heed(&asked->result, user);
+}
+
 bool mount_guard_permits_place(struct mail_user *user, enum mount_guard_moment moment,
 			       const struct mount_guard_place *place, const char **client_r)
 {
@@ -110,8 +179,7 @@ bool mount_guard_permits_place(struct mail_user *user, enum mount_guard_moment m
 
 	begin(&asked, user, moment);
 	add_place(&asked, place->role, place->path);
-	mount_guard_judge(&asked.question, &asked.result);
-	if (heed(&asked.result, user))
+	if (judge(&asked, user))
 		return TRUE;
 	*client_r = t_strdup(asked.result.client);
 	return FALSE;
@@ -119,13 +187,16 @@ bool mount_guard_permits_place(struct mail_user *user, enum mount_guard_moment m
 
 bool mount_guard_permits_list(struct mailbox_list *list, enum mount_guard_moment moment)
 {
+	struct mount_guard_memory *memory = &mount_guard_list_context(list)->memory;
 	struct asked asked;
 
-	begin(&asked, list->ns->user, moment);
-	add_roots(&asked, list);
-	mount_guard_judge(&asked.question, &asked.result);
-	if (heed(&asked.result, list->ns->user))
+	if (remembers(memory, moment))
 		return TRUE;
+	begin_for_list(&asked, list, moment);
+	if (judge(&asked, list->ns->user)) {
+		remember(memory, moment);
+		return TRUE;
+	}
 	mailbox_list_set_error(list, MAIL_ERROR_TEMP, asked.result.client);
 	return FALSE;
 }
@@ -134,52 +205,54 @@ bool mount_guard_list_would_permit(struct mailbox_list *list, enum mount_guard_m
 {
 	struct asked asked;
 
-	begin(&asked, list->ns->user, moment);
-	add_roots(&asked, list);
+	begin_for_list(&asked, list, moment);
 	asked.question.flags |= MOUNT_GUARD_FLAG_QUIET;
-	mount_guard_judge(&asked.question, &asked.result);
-	return heed(&asked.result, list->ns->user);
+	return judge(&asked, list->ns->user);
 }
 
 bool mount_guard_list_pin(struct mailbox_list *list, enum mount_guard_moment moment, uint64_t *permit_r)
 {
 	struct asked asked;
 
-	begin(&asked, list->ns->user, moment);
-	add_roots(&asked, list);
+	begin_for_list(&asked, list, moment);
 	asked.question.flags |= MOUNT_GUARD_FLAG_QUIET;
 	mount_guard_pin(&asked.question, &asked.result);
 	*permit_r = asked.result.permit;
 	return heed(&asked.result, list->ns->user);
 }
 
-static void begin_for_box(struct asked *asked, struct mailbox *box, enum mount_guard_moment moment)
+bool mount_guard_would_permit(struct mailbox *box, enum mount_guard_moment moment)
 {
-	begin(asked, box->storage->user, moment);
-	add_roots(asked, box->list);
-	add_mailbox(asked, box);
+	struct mount_guard_memory *memory = &mount_guard_mailbox_context(box)->memory;
+	struct asked asked;
+
+	if (remembers(memory, moment))
+		return TRUE;
+	begin_for_box(&asked, box, moment);
+	asked.question.flags |= MOUNT_GUARD_FLAG_QUIET;
+	if (!judge(&asked, box->storage->user))
+		return FALSE;
+	remember(memory, moment);
+	return TRUE;
 }
 
-bool mount_guard_would_permit(struct mailbox *box, enum mount_guard_moment moment)
+bool mount_guard_permits_box_now(struct mailbox *box, enum mount_guard_moment moment)
 {
 	struct asked asked;
 
 	begin_for_box(&asked, box, moment);
-	asked.question.flags |= MOUNT_GUARD_FLAG_QUIET;
-	mount_guard_judge(&asked.question, &asked.result);
-	return heed(&asked.result, box->storage->user);
+	if (judge(&asked, box->storage->user)) {
+		remember(&mount_guard_mailbox_context(box)->memory, moment);
+		return TRUE;
+	}
+	mail_storage_set_error(box->storage, MAIL_ERROR_TEMP, asked.result.client);
+	return FALSE;
 }
 
 bool mount_guard_permits_box(struct mailbox *box, enum mount_guard_moment moment)
 {
-	struct asked asked;
-
-	begin_for_box(&asked, box, moment);
-	mount_guard_judge(&asked.question, &asked.result);
-	if (heed(&asked.result, box->storage->user))
-		return TRUE;
-	mail_storage_set_error(box->storage, MAIL_ERROR_TEMP, asked.result.client);
-	return FALSE;
+	return remembers(&mount_guard_mailbox_context(box)->memory, moment) ||
+		mount_guard_permits_box_now(box, moment);
 }
 
 void mount_guard_refuse_again(struct mailbox *box, enum mount_guard_moment moment)
@@ -211,7 +284,7 @@ bool mount_guard_leave(struct mailbox *box, uint64_t *permit)
 	*permit = 0;
 	if (ending == 0)
 		return TRUE;
-	i_zero(&result);
+	result.answer = MOUNT_GUARD_REFUSED;
 	mount_guard_verify(ending, &result);
 	if (heed(&result, box->storage->user))
 		return TRUE;

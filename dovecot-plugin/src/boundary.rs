@@ -190,8 +190,15 @@ unsafe fn needed_paths(question: &Question) -> Option<(Moment, Vec<&Path>)> {
         separate_inbox: question.flags & FLAG_INBOX != 0
             && roles.iter().any(|(role, _)| *role == Role::Inbox),
     };
-    let paths = roles.into_iter().filter(|(role, _)| deed.needs(*role)).map(|(_, path)| path).collect();
-    Some((moment, paths))
+    let needed = || roles.iter().filter(|(role, _)| deed.needs(*role)).map(|(_, path)| *path);
+    // Judging a path judges every mountpoint above it, so its ancestors need no look of their own.
+    let covered = |at: usize, path: &Path| {
+        needed().enumerate().any(|(other, below)| below.starts_with(path) && (below != path || other < at))
+    };
+    Some((
+        moment,
+        needed().enumerate().filter(|(at, path)| !covered(*at, path)).map(|(_, path)| path).collect(),
+    ))
 }
 
 /// The bytes of a string, none for null.

@@ -3,14 +3,24 @@
 mod support;
 
 use std::fs;
+use std::time::{Duration, Instant};
 
 use fixtures::dovecot::{Format, Role, Truth};
 use fixtures::lab;
 use support::{Guard, Site, fill};
 
-/// The log lines of the plugin.
-fn said(site: &Site) -> Vec<String> {
-    site.dovecot.log().lines().filter(|line| line.contains("mount_guard: ")).map(str::to_owned).collect()
+/// The log lines of the plugin, once there are so many: Dovecot's log is written by a process of its own.
+fn said(site: &Site, expected: usize) -> Vec<String> {
+    let deadline = Instant::now() + Duration::from_secs(10);
+    loop {
+        let log = site.dovecot.log();
+        let lines: Vec<_> =
+            log.lines().filter(|line| line.contains("mount_guard: ")).map(str::to_owned).collect();
+        if lines.len() >= expected || Instant::now() > deadline {
+            return lines;
+        }
+        std::thread::park_timeout(Duration::from_millis(10));
+    }
 }
 
 #[test]
@@ -47,7 +57,7 @@ fn one_outage_is_one_line_in_the_log_of_a_process() {
             for command in ["SELECT INBOX", "STATUS Archive (MESSAGES)", "CREATE New", "LIST \"\" *"] {
                 imap.command(command).expect("IMAP");
             }
-            let lines = said(&site);
+            let lines = said(&site, outage);
             assert_eq!(lines.len(), outage, "{lines:#?}");
             let line = lines.last().expect("a line");
             let mountpoint = site.mount(Role::Mail).path().display().to_string();
@@ -71,7 +81,7 @@ fn mode_log_refuses_nothing_and_says_what_it_would() {
         site.set_state(Role::Mail, "offline");
         let mut imap = site.dovecot.imap("bob").expect("login");
         assert!(imap.command("SELECT INBOX").expect("IMAP").is_ok());
-        let lines = said(&site);
+        let lines = said(&site, 1);
         assert!(
             lines.iter().any(|line| line.contains("Warning: ") && line.contains("offline")),
             "{lines:#?}"
@@ -126,7 +136,7 @@ fn misspelt_setting_refuses_and_says_so() {
         let mut imap = site.dovecot.imap("bob").expect("login");
         let answer = imap.command("SELECT INBOX").expect("IMAP").answer();
         assert!(answer.starts_with("NO [UNAVAILABLE]"), "{answer}");
-        let lines = said(&site);
+        let lines = said(&site, 1);
         assert!(lines.iter().any(|line| line.contains("mount_guard_mode = \"Log\"")), "{lines:#?}");
     });
 }
@@ -141,6 +151,6 @@ fn nothing_registered_changes_nothing() {
         fill(&site.dovecot);
         let truth = Truth::of(&site.dovecot, "bob").expect("all can be read");
         assert_eq!(truth.mails(), 7);
-        assert_eq!(said(&site), Vec::<String>::new());
+        assert_eq!(said(&site, 0), Vec::<String>::new());
     });
 }
