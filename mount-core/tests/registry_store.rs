@@ -357,3 +357,37 @@ fn stamp_tells_each_list_from_the_one_before() {
     let stamp = registry.store.stamp().expect("the persistent file is there");
     assert_ne!(seen.last(), Some(&stamp));
 }
+
+#[test]
+fn observed_child_of_a_wildcard_has_a_line_in_the_runtime_file_as_long_as_it_is_stuck() {
+    let registry = Registry::with(&["/tank/*", "/srv/a"]);
+    let (bob, stuck) = (pattern("/tank/bob"), |registry: &Registry| {
+        let runtime = registry.store.read_effective().expect("readable").expect("is there").document();
+        (runtime.stuck(&pattern("/tank/bob")), runtime.get(&pattern("/tank/bob")).cloned())
+    });
+    registry.store.observe(&[(bob.clone(), Some(STUCK))]).expect("observed");
+    let (persistent, runtime) = registry.texts();
+    let line = "online /tank/bob\tchild=\tobserved=stuck\tsince=1700000000\n";
+    assert_eq!(runtime, persistent.clone() + line);
+    assert_eq!(stuck(&registry), (Some(STUCK), None), "known, and no entry");
+
+    registry.store.update(|list| list.set_state(&pattern("/tank/*"), State::Offline)).expect("a write");
+    assert!(registry.texts().1.contains("offline /tank/bob\t"), "as the wildcard says now");
+    assert!(!registry.texts().0.contains("bob"));
+    registry.store.observe(&[(bob.clone(), None)]).expect("it answers again");
+    assert_eq!(registry.texts().0, registry.texts().1);
+
+    registry.store.observe(&[(bob, Some(STUCK))]).expect("observed once more");
+    registry.store.update(|list| list.forget(&pattern("/tank/*"))).expect("a write");
+    assert_eq!(registry.texts().0, registry.texts().1, "nobody speaks of it any more");
+}
+
+#[test]
+fn runtime_file_copied_over_a_lost_persistent_one_registers_no_child() {
+    let registry = Registry::with(&["/tank/*"]);
+    registry.store.observe(&[(pattern("/tank/bob"), Some(STUCK))]).expect("observed");
+    fs::copy(registry.runtime(), registry.persistent()).expect("the remedy that the message names");
+    registry.add(&["/srv/a"]).expect("a write");
+    assert!(!registry.texts().0.contains("bob"), "{}", registry.texts().0);
+    assert!(registry.texts().1.contains("bob"), "{}", registry.texts().1);
+}

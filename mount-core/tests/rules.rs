@@ -263,6 +263,25 @@ fn recorded_as_stuck_is_refused_at_once_and_permitted_when_it_answers() {
 }
 
 #[test]
+fn stuck_child_of_a_wildcard_is_refused_and_its_siblings_go_on() {
+    lab!(|lab| {
+        let (ann, bob) = (lab.tmpfs("tank/ann"), lab.tmpfs("tank/bob"));
+        let registry = Registry::in_lab(lab);
+        let mounts = registry.register(lab.path("tank/*"), State::Online).open();
+        let pattern = Pattern::literal(bob.path()).expect("pattern");
+        let store = Store::new(registry.directories());
+        store.observe(&[(pattern.clone(), Some(Stuck { since: None }))]).expect("record");
+        mounts.refresh().expect("refresh");
+        let refused = refusal(&mounts, bob.path().join("x"));
+        assert!(matches!(refused.cause(), Cause::Presence(Presence::Stuck)), "{refused}");
+        permitted(&mounts, ann.path().join("x"));
+        store.observe(&[(pattern, None)]).expect("take back");
+        mounts.refresh().expect("refresh");
+        permitted(&mounts, bob.path().join("x"));
+    });
+}
+
+#[test]
 fn lost_registry_refuses_where_one_is_required_and_permits_where_not() {
     lab!(|lab| {
         let registry = Registry::in_lab(lab);

@@ -1,6 +1,6 @@
 //! The list as a writer changes it.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use super::format::{Content, Damage, Header, Lines, forgotten_line};
 use super::{Entry, Pattern, Stuck};
@@ -11,12 +11,18 @@ use crate::error::{Error, ErrorKind};
 ///
 /// A line that no change was made to keeps its bytes. Lines that a later one about the same path has
 /// made void are left out when it is written.
+///
+/// What is observed of a registered mountpoint stands in its own line. A directory that only a wildcard speaks of has
+/// none, so the runtime file gets one for it, with what the wildcard says, as long as there is something to say.
+/// Guards read it as any other; here it is no entry.
 #[derive(Debug, Clone, Default)]
 pub struct Document {
     generation: u64,
     extra: Vec<u8>,
     lines: Vec<Kept>,
     latest: HashMap<Pattern<'static>, usize>,
+    /// Observed of directories that a wildcard speaks of.
+    children: BTreeMap<Pattern<'static>, Stuck>,
     changed: bool,
 }
 
@@ -62,6 +68,11 @@ impl Document {
         }
         for line in Lines::after(header, bytes) {
             match line.content {
+                Content::Registered(entry) if entry.options.is_of_child() => {
+                    if let Some(stuck) = entry.options.stuck() {
+                        document.children.insert(entry.pattern.into_owned(), stuck);
+                    }
+                }
                 Content::Registered(entry) => {
                     let entry = entry.into_owned();
                     let text = if header.is_legacy { entry.to_line() } else { line.raw.to_vec() };
@@ -89,6 +100,44 @@ impl Document {
             }
         }
         bytes
+    }
+
+    /// The bytes of the runtime file: these, and a line for each directory that is stuck though only a wildcard
+    /// speaks of it.
+    pub(super) fn to_runtime_bytes(&self) -> Vec<u8> {
+        let mut bytes = self.to_bytes();
+        for (pattern, stuck) in &self.children {
+            if let Some(wildcard) = self.wildcard_of(pattern) {
+                let options = wildcard.options.of_child(*stuck);
+                let line = Entry { pattern: pattern.clone(), state: wildcard.state, options }.to_line();
+                bytes.extend_from_slice(&line);
+                bytes.push(b'\n');
+            }
+        }
+        bytes
+    }
+
+    /// The entry that decides on a directory which is not registered by itself, unless it is to be ignored.
+    #[must_use]
+    pub fn wildcard_of(&self, child: &Pattern<'_>) -> Option<&Entry<'static>> {
+        let parent = child.path().parent().filter(|_| !child.is_wildcard() && self.get(child).is_none())?;
+        let wildcard = Pattern::children_of(parent).ok()?;
+        self.get(&wildcard).filter(|entry| entry.state != State::Ignore)
+    }
+
+    /// What is recorded of a mountpoint, or of a directory that a wildcard speaks of. Only the runtime file has it.
+    #[must_use]
+    pub fn stuck(&self, pattern: &Pattern<'_>) -> Option<Stuck> {
+        match self.get(pattern) {
+            Some(entry) => entry.options.stuck(),
+            None => self.children.get(pattern).copied(),
+        }
+    }
+
+    /// All that is recorded as stuck.
+    pub fn all_stuck(&self) -> impl Iterator<Item = (&Pattern<'static>, Stuck)> {
+        let entries = self.entries().filter_map(|entry| Some((&entry.pattern, entry.options.stuck()?)));
+        entries.chain(self.children.iter().map(|(pattern, stuck)| (pattern, *stuck)))
     }
 
     /// How many times the list was written.
@@ -201,12 +250,21 @@ impl Document {
             let stuck = runtime.and_then(|runtime| runtime.get(&entry.pattern)?.options.stuck());
             document.observe(&entry.pattern, stuck);
         }
+        // The persistent file has none, unless somebody copied the runtime file to it.
+        document.children = runtime.map(|runtime| runtime.children.clone()).unwrap_or_default();
+        document.children.retain(|child, _| self.wildcard_of(child).is_some());
         document
     }
 
-    /// Sets or clears what is observed of a mountpoint, if it is registered.
+    /// Sets or clears what is observed of a mountpoint, if it is registered or a wildcard speaks of it.
     pub(super) fn observe(&mut self, pattern: &Pattern<'_>, stuck: Option<Stuck>) {
-        let Ok((at, entry)) = self.find(pattern) else { return };
+        let Ok((at, entry)) = self.find(pattern) else {
+            match stuck.filter(|_| self.wildcard_of(pattern).is_some()) {
+                Some(stuck) => self.children.insert(pattern.clone().into_owned(), stuck),
+                None => self.children.remove(&pattern.clone().into_owned()),
+            };
+            return;
+        };
         if entry.options.stuck() == stuck {
             return;
         }

@@ -44,6 +44,7 @@ impl<'a> Options<'a> {
     const IDENTITY: &'static str = "identity";
     const OBSERVED: &'static str = "observed";
     const SINCE: &'static str = "since";
+    const CHILD: &'static str = "child";
 
     /// `text` is what follows the TAB after the path.
     pub(super) fn from_text(text: &'a [u8]) -> Self {
@@ -129,6 +130,19 @@ impl<'a> Options<'a> {
             Some(since) => self.set(Self::SINCE, since.to_string().as_bytes()),
             None => self.remove(Self::SINCE),
         }
+    }
+
+    /// Whether the line is no registration: only what was observed of one of the directories a wildcard speaks of.
+    pub(super) fn is_of_child(&self) -> bool {
+        self.get(Self::CHILD).is_some()
+    }
+
+    /// These options of a wildcard, for what was observed of one of its directories.
+    pub(super) fn of_child(&self, stuck: Stuck) -> Options<'static> {
+        let mut options = self.clone().into_owned();
+        options.set(Self::CHILD, b"");
+        options.set_stuck(Some(stuck));
+        options
     }
 
     /// The same options with bytes of their own.

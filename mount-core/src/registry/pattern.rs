@@ -69,6 +69,15 @@ impl<'a> Pattern<'a> {
         Self::clean(Cow::Borrowed(bytes), false).map_err(|flaw| refused(path, flaw))
     }
 
+    /// The wildcard for the children of a directory, whatever its name.
+    ///
+    /// # Errors
+    /// As [`Pattern::literal`].
+    pub fn children_of(directory: &'a Path) -> Result<Self, Error> {
+        let bytes = directory.as_os_str().as_bytes();
+        Self::clean(Cow::Borrowed(bytes), true).map_err(|flaw| refused(directory, flaw))
+    }
+
     fn with_wildcard(bytes: &'a [u8]) -> Result<Self, PathFlaw> {
         let (path, wildcard) = split_wildcard(bytes);
         if path.contains(&b'*') {

@@ -111,8 +111,9 @@ impl Store {
         self.update(|_| Ok(()))
     }
 
-    /// Records in the runtime file that mountpoints are stuck, or with `None` that they answer again.
-    /// One that is no longer registered is passed over.
+    /// Records in the runtime file that mountpoints are stuck, or with `None` that they answer again. A directory
+    /// that only a wildcard speaks of gets a line of its own there for as long. One that is no longer registered is
+    /// passed over.
     ///
     /// # Errors
     /// As [`Store::update`].
@@ -144,7 +145,7 @@ impl Store {
         let mut runtime = document.with_observed_of(found.observed().as_ref());
         observe(&mut runtime);
         let persistent = document.is_changed().then(|| document.to_bytes());
-        self.replace(&found, persistent.as_deref(), &runtime.to_bytes())?;
+        self.replace(&found, persistent.as_deref(), &runtime.to_runtime_bytes())?;
         Ok(value)
     }
 
@@ -152,7 +153,8 @@ impl Store {
     /// writer after the other, readers would otherwise fall behind by more than the last write.
     fn reconcile(&self, found: Found) -> Result<Found, Error> {
         let Some(persistent) = &found.persistent else { return Ok(found) };
-        let runtime = persistent.document().with_observed_of(found.observed().as_ref()).to_bytes();
+        let runtime = persistent.document().with_observed_of(found.observed().as_ref());
+        let runtime = runtime.to_runtime_bytes();
         if bytes_of(&found.runtime) == Some(&runtime) {
             return Ok(found);
         }
