@@ -1,7 +1,7 @@
 //! The rules: which of the mountpoints that a path relies on permit an operation.
 
+use std::borrow::Cow;
 use std::cell::RefCell;
-use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
@@ -9,24 +9,23 @@ use nix::errno::Errno;
 
 use crate::detect::{Detector, Observation};
 use crate::error::{Error, ErrorKind, path_buf};
-use crate::filesystem::{Filesystem, Identity};
-use crate::lookup::{Hit, Index};
+use crate::filesystem::Filesystem;
+use crate::lookup::{Index, Surroundings};
+use crate::memory::{Known, Memory};
 use crate::operation::Operation;
 use crate::path;
 use crate::permit::{Permit, Pin, Target};
 use crate::presence::Presence;
 use crate::refusal::{Cause, Refusal};
+use crate::registered::Registered;
 use crate::state::State;
-use crate::walk::Stop;
-
-/// More mountpoints than this remembered (children of wildcards, that is), and the memory starts anew.
-const MAX_REMEMBERED: usize = 4096;
+use crate::walk::{Stop, Walk};
 
 /// Judges paths by an index of registered mountpoints and a detector.
 pub(crate) struct Judge {
     index: Index,
     detector: Rc<Detector>,
-    seen: RefCell<HashMap<Box<[u8]>, Rc<Observation>>>,
+    memory: RefCell<Memory>,
 }
 
 /// What is found at a mountpoint.
@@ -49,15 +48,17 @@ pub struct Resolved {
     pub is_directory: bool,
 }
 
-/// Where a path leads, and the mountpoints it relies on, in the order they are passed.
-struct Route {
-    real: Vec<u8>,
-    crossed: Vec<Crossing>,
-}
+/// What is done with each mountpoint that a path relies on, once it is judged.
+type Visit<'v> = &'v mut dyn FnMut(Rc<Known>, Rc<Observation>);
 
-struct Crossing {
-    mountpoint: Box<[u8]>,
-    observation: Rc<Observation>,
+/// What tells, besides an unchanged mount table, that a mount is still where its path leads. The table alone would
+/// not do: a directory above can be renamed without a change of it.
+#[derive(Clone, Copy)]
+enum Evidence {
+    /// The mount that the walk along the path ended in.
+    Arrived(Option<u64>),
+    /// A mountpoint below it on the same path, which has evidence of its own.
+    Deeper,
 }
 
 /// A question being judged.
@@ -67,7 +68,11 @@ struct Question<'a> {
     generation: u64,
 }
 
-impl Question<'_> {
+impl<'q> Question<'q> {
+    fn clean(&self) -> Result<Cow<'q, [u8]>, Refusal> {
+        path::clean(self.path).map_err(|error| self.refuse(None, Cause::Path(error)))
+    }
+
     fn refuse(&self, mountpoint: Option<&[u8]>, cause: Cause) -> Refusal {
         let refusal = Refusal::new(self.operation, self.path, mountpoint.map(path_buf), cause);
         tracing::info!(
@@ -83,14 +88,14 @@ impl Question<'_> {
 
 impl Judge {
     pub(crate) fn new(detector: Detector) -> Self {
-        Judge { index: Index::default(), detector: Rc::new(detector), seen: RefCell::default() }
+        Judge { index: Index::default(), detector: Rc::new(detector), memory: RefCell::default() }
     }
 
     /// Takes another list of mountpoints. What was observed with the old one may have been judged by
     /// another identity, so it is forgotten.
     pub(crate) fn replace(&mut self, index: Index) {
         self.index = index;
-        self.seen.borrow_mut().clear();
+        self.memory.borrow_mut().clear();
     }
 
     pub(crate) fn after_fork(&self) {
@@ -106,10 +111,11 @@ impl Judge {
             Ok(clean) => clean,
             Err(error) => return Presence::Unknown(error.chain()),
         };
-        if let Some(seen) = self.remembered(&clean).filter(|seen| self.detector.still(&clean, seen)) {
-            return self.with_stuck(&clean, &seen.presence);
+        let known = self.known(&clean);
+        match known.observation().filter(|seen| self.detector.still(&clean, seen)) {
+            Some(seen) => known.presence(&seen),
+            None => known.presence(&self.look(&known)),
         }
-        self.examine(mountpoint).presence
     }
 
     pub(crate) fn examine(&self, mountpoint: &Path) -> Examination {
@@ -119,14 +125,13 @@ impl Judge {
                 return Examination { presence: Presence::Unknown(error.chain()), filesystem: None };
             }
         };
-        let observation = self.remember(&clean, self.detector.observe(&clean, self.identity(&clean)));
-        let presence = self.with_stuck(&clean, &observation.presence);
-        Examination { presence, filesystem: observation.filesystem.clone() }
+        let known = self.known(&clean);
+        let observation = self.look(&known);
+        Examination { presence: known.presence(&observation), filesystem: observation.filesystem.clone() }
     }
 
-    /// The identity required at exactly this mountpoint.
-    fn identity(&self, mountpoint: &[u8]) -> Option<&Identity> {
-        self.index.at(mountpoint).and_then(|registered| registered.identity.as_deref())
+    fn look(&self, known: &Known) -> Rc<Observation> {
+        known.observe(self.detector.observe(&known.mountpoint, known.identity()))
     }
 
     pub(crate) fn resolve(&self, path: &Path) -> Result<Resolved, Error> {
@@ -152,41 +157,36 @@ impl Judge {
         }
     }
 
-    /// What the prober found counts only while something is mounted that could be stuck.
-    fn with_stuck(&self, mountpoint: &[u8], presence: &Presence) -> Presence {
-        let registered = self.index.at(mountpoint);
-        match presence {
-            Presence::Mounted if registered.is_some_and(|registered| registered.stuck) => Presence::Stuck,
-            presence => presence.clone(),
-        }
-    }
-
     pub(crate) fn verdict(&self, operation: Operation, path: &Path) -> Result<(), Refusal> {
         // Rule 1: without registered mountpoints nothing changes, at no cost.
         if self.index.is_empty() {
             return Ok(());
         }
-        self.route(operation, path).map(|_| ())
+        let question = Question { operation, path, generation: self.detector.generation() };
+        let asked = question.clean()?;
+        self.route(&question, &asked, &mut |_, _| ()).map(|_| ())
     }
 
     pub(crate) fn authorize(&self, operation: Operation, paths: &[&Path]) -> Result<Permit, Refusal> {
         let mut permit = Permit::new(operation, Rc::clone(&self.detector));
         for path in paths {
-            let question = Question { operation, path, generation: 0 };
-            let asked = path::clean(path).map_err(|error| question.refuse(None, Cause::Path(error)))?;
+            let question = Question { operation, path, generation: self.detector.generation() };
+            let asked = question.clean()?;
             if self.index.is_empty() {
                 permit.targets.push(Target { asked: asked.to_vec(), real: asked.into_owned(), pin: None });
                 continue;
             }
-            let route = self.route(operation, path)?;
+            let mut crossed = Vec::new();
+            let walk = self.route(&question, &asked, &mut |known, seen| crossed.push((known, seen)))?;
             let mut deepest = None;
-            for crossing in &route.crossed {
-                let pin = self.pin(&question, crossing, &mut permit)?;
-                if path::is_within(&route.real, &crossing.mountpoint) {
+            for (known, seen) in crossed {
+                let pin = self.pin(&question, &known, &seen, &mut permit)?;
+                if path::is_within(&walk.real, &known.mountpoint) {
                     deepest = Some(pin);
                 }
             }
-            permit.targets.push(Target { asked: asked.into_owned(), real: route.real, pin: deepest });
+            let real = walk.real.into_owned();
+            permit.targets.push(Target { asked: asked.into_owned(), real, pin: deepest });
         }
         Ok(permit)
     }
@@ -196,108 +196,135 @@ impl Judge {
     fn pin(
         &self,
         question: &Question<'_>,
-        crossing: &Crossing,
+        known: &Known,
+        seen: &Rc<Observation>,
         permit: &mut Permit,
     ) -> Result<usize, Refusal> {
-        let mountpoint = &crossing.mountpoint;
+        let mountpoint = &known.mountpoint;
         if let Some(at) = permit.pins.iter().position(|pin| pin.mountpoint == *mountpoint) {
             return Ok(at);
         }
         let refuse = |presence| question.refuse(Some(mountpoint), Cause::Presence(presence));
         let (root, observation) = self
             .detector
-            .hold(mountpoint, &crossing.observation, self.identity(mountpoint))
+            .hold(mountpoint, seen, known.identity())
             .map_err(|why| refuse(Presence::Unknown(why)))?;
         if observation.presence != Presence::Mounted {
-            return Err(refuse(observation.presence));
+            return Err(refuse(observation.presence.clone()));
         }
-        permit.pins.push(Pin { mountpoint: mountpoint.clone(), root, observation });
+        permit.pins.push(Pin { mountpoint: Rc::clone(mountpoint), root, observation });
         Ok(permit.pins.len() - 1)
     }
 
-    /// Walks the path and judges every registered mountpoint that it passes, on the way of a symlink too.
-    fn route(&self, operation: Operation, path: &Path) -> Result<Route, Refusal> {
-        let question = Question { operation, path, generation: self.detector.generation() };
-        let refuse = |error: Error| question.refuse(None, Cause::Path(error));
-        let clean = path::clean(path).map_err(refuse)?;
-        let walk = self
-            .detector
-            .walk(&clean)
-            .map_err(|errno| refuse(Error::syscall("open", Path::new("/"), errno)))?;
-        let mut crossed = Vec::new();
+    /// Walks the path and judges every registered mountpoint that it passes, on the way of a symlink too. Each is
+    /// handed to `visit`, in the order they are passed.
+    fn route<'p>(
+        &self,
+        question: &Question<'_>,
+        asked: &'p [u8],
+        visit: Visit<'_>,
+    ) -> Result<Walk<'p>, Refusal> {
+        let walk = self.detector.walk(asked).map_err(|errno| {
+            question.refuse(None, Cause::Path(Error::syscall("open", Path::new("/"), errno)))
+        })?;
         for passed in &walk.detours {
-            self.cross(&question, passed, None, &mut crossed)?;
+            self.cross(question, passed, None, visit)?;
         }
-        self.cross(&question, &walk.real, walk.looked.mount_id, &mut crossed)?;
-        Ok(Route { real: walk.real, crossed })
+        self.cross(question, &walk.real, walk.looked.mount_id, visit)?;
+        Ok(walk)
     }
 
-    /// Judges the registered mountpoints at or above a real path. `arrived` is the mount the walk ended in.
+    /// Judges the registered mountpoints at or above a real path, shallow first. `arrived` is the mount that a walk
+    /// along that path ended in.
     fn cross(
         &self,
         question: &Question<'_>,
         real: &[u8],
         arrived: Option<u64>,
-        crossed: &mut Vec<Crossing>,
+        visit: Visit<'_>,
     ) -> Result<(), Refusal> {
-        let mut hits = self.index.hits(real).filter(|hit| hit.registered.state != State::Ignore).peekable();
-        while let Some(hit) = hits.next() {
-            let deepest = hits.peek().is_none();
-            let observation = self.judge_hit(question, &hit, arrived.filter(|_| deepest))?;
-            crossed.push(Crossing { mountpoint: hit.mountpoint.into(), observation });
+        let Some(around) = self.index.around(real) else { return Ok(()) };
+        let mut hits = path::prefix_ends(real)
+            .enumerate()
+            .filter_map(|(before, end)| self.hit(&around, before + 1, &real[..end]))
+            .peekable();
+        while let Some(known) = hits.next() {
+            let evidence = if hits.peek().is_some() { Evidence::Deeper } else { Evidence::Arrived(arrived) };
+            let seen = self.judge(question, &known, evidence)?;
+            visit(known, seen);
         }
         Ok(())
     }
 
-    fn judge_hit(
+    /// What is registered for exactly this path, unless it is to be ignored.
+    fn hit(&self, around: &Surroundings<'_>, depth: usize, path: &[u8]) -> Option<Rc<Known>> {
+        if !around.reach(depth) {
+            return None;
+        }
+        let known = match self.remembered(path) {
+            Some(known) => known,
+            None => self.remember(path, Some(around.at(depth, path)?)),
+        };
+        let counts = known.registered.as_ref().is_some_and(|registered| registered.state != State::Ignore);
+        counts.then_some(known)
+    }
+
+    fn judge(
         &self,
         question: &Question<'_>,
-        hit: &Hit<'_>,
-        arrived: Option<u64>,
+        known: &Known,
+        evidence: Evidence,
     ) -> Result<Rc<Observation>, Refusal> {
-        let refuse = |cause| Err(question.refuse(Some(hit.mountpoint), cause));
-        let state = hit.registered.state;
+        let refuse = |cause| Err(question.refuse(Some(&known.mountpoint), cause));
+        let state = known.registered.as_ref().map_or(State::Online, |registered| registered.state);
         if matches!(state, State::Offline | State::Failover) {
             return refuse(Cause::State(state));
         }
-        let observation = self.observation(question, hit, arrived);
-        match &observation.presence {
-            Presence::Mounted if hit.registered.stuck => return refuse(Cause::Presence(Presence::Stuck)),
+        let observation = self.observation(question, known, evidence);
+        match known.presence(&observation) {
             Presence::Mounted | Presence::Idle => {}
-            presence => return refuse(Cause::Presence(presence.clone())),
+            presence => return refuse(Cause::Presence(presence)),
         }
+        let must_write = known.registered.as_ref().is_some_and(|registered| registered.read_write);
         let read_only = observation.filesystem.as_ref().is_some_and(|found| found.read_only);
-        if read_only && hit.registered.read_write && question.operation.writes() {
+        if read_only && must_write && question.operation.writes() {
             return refuse(Cause::ReadOnly);
         }
         Ok(observation)
     }
 
-    /// What is known of a mountpoint: remembered while the mount table has not changed and the walk arrived where
-    /// it would if that were still so; looked at otherwise.
-    fn observation(&self, question: &Question<'_>, hit: &Hit<'_>, arrived: Option<u64>) -> Rc<Observation> {
-        let fresh = |seen: &Rc<Observation>| {
+    /// What was observed of a mountpoint, when the mount table has not changed since and the mount is still what its
+    /// path leads to; what is observed now otherwise. That nothing is mounted is never remembered.
+    fn observation(&self, question: &Question<'_>, known: &Known, evidence: Evidence) -> Rc<Observation> {
+        let holds = |seen: &Rc<Observation>| {
             seen.generation == question.generation
-                && (arrived.is_none() || seen.mount.is_none() || arrived == seen.mount)
+                && seen.mount.is_some()
+                && match evidence {
+                    Evidence::Deeper => true,
+                    Evidence::Arrived(arrived) => {
+                        arrived == seen.mount || self.detector.leads_to(&known.mountpoint, seen)
+                    }
+                }
         };
-        if let Some(seen) = self.remembered(hit.mountpoint).filter(fresh) {
-            return seen;
-        }
-        let observation = self.detector.observe(hit.mountpoint, hit.registered.identity.as_deref());
-        self.remember(hit.mountpoint, observation)
+        known.observation().filter(holds).unwrap_or_else(|| self.look(known))
     }
 
-    fn remembered(&self, mountpoint: &[u8]) -> Option<Rc<Observation>> {
-        self.seen.borrow().get(mountpoint).cloned()
+    /// A path taken for a mountpoint, registered or not.
+    fn known(&self, path: &[u8]) -> Rc<Known> {
+        self.remembered(path).unwrap_or_else(|| {
+            let depth = path::components(path).count();
+            let registered = self.index.around(path).and_then(|around| around.at(depth, path));
+            self.remember(path, registered)
+        })
     }
 
-    fn remember(&self, mountpoint: &[u8], observation: Observation) -> Rc<Observation> {
-        let observation = Rc::new(observation);
-        let mut seen = self.seen.borrow_mut();
-        if seen.len() >= MAX_REMEMBERED {
-            seen.clear();
-        }
-        seen.insert(mountpoint.into(), Rc::clone(&observation));
-        observation
+    fn remembered(&self, path: &[u8]) -> Option<Rc<Known>> {
+        self.memory.borrow().get(path).cloned()
+    }
+
+    fn remember(&self, path: &[u8], registered: Option<Registered>) -> Rc<Known> {
+        let known = Rc::new(Known::new(path, registered));
+        self.memory.borrow_mut().add(&known);
+        known
     }
 }

@@ -10,6 +10,7 @@ mod judge;
 mod kernel;
 mod location;
 mod lookup;
+mod memory;
 mod mounts;
 mod operation;
 mod path;

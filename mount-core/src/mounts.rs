@@ -11,7 +11,6 @@ use crate::operation::Operation;
 use crate::permit::Permit;
 use crate::presence::Presence;
 use crate::refusal::Refusal;
-use crate::registered::Registered;
 use crate::registry::{Directories, Snapshot, Stamp, Store};
 use crate::table::MountTable;
 
@@ -98,11 +97,8 @@ impl Mounts {
         if snapshot.is_none() && self.missing == WhenMissing::Refuse {
             return Err(lost(self.store.directories()));
         }
-        let mut index = Index::default();
-        let lines = snapshot.iter().flat_map(Snapshot::lines);
-        lines.filter_map(Registered::of_line).for_each(|registered| index.insert(registered));
-        self.judge.borrow_mut().replace(index);
-        self.stamp.set(Some(snapshot.map_or(stamp, |snapshot| snapshot.stamp())));
+        self.stamp.set(Some(snapshot.as_ref().map_or(stamp, Snapshot::stamp)));
+        self.judge.borrow_mut().replace(Index::new(snapshot));
         Ok(())
     }
 

@@ -34,9 +34,9 @@ pub struct Permit {
 
 /// A mount root held open.
 pub(crate) struct Pin {
-    pub mountpoint: Box<[u8]>,
+    pub mountpoint: Rc<[u8]>,
     pub root: OwnedFd,
-    pub observation: Observation,
+    pub observation: Rc<Observation>,
 }
 
 /// A path that was asked for.

@@ -3,15 +3,12 @@
 use std::borrow::Cow;
 
 use crate::filesystem::Identity;
-use crate::registry::{Content, Entry, Line, Mode, Options};
+use crate::registry::{Content, Mode, Options};
 use crate::state::State;
 
 /// One registered mountpoint.
 #[derive(Debug, Clone)]
 pub(crate) struct Registered {
-    /// The path, symlinks resolved; for a wildcard the directory whose children are spoken of.
-    pub real: Box<[u8]>,
-    pub wildcard: bool,
     pub state: State,
     /// Boxed: most mountpoints have none.
     pub identity: Option<Box<Identity>>,
@@ -26,22 +23,19 @@ impl Registered {
     ///
     /// A line whose state is no word of ours, but whose path is in order, counts as online: somebody meant it to
     /// be guarded.
-    pub(crate) fn of_line(line: Line<'_>) -> Option<Registered> {
-        match line.content {
-            Content::Registered(entry) => Some(Self::of_entry(&entry)),
-            Content::Unreadable { pattern: Some(pattern), .. } => {
-                Some(Self::of_entry(&Entry::new(pattern, State::Online)))
+    pub(crate) fn of(content: &Content<'_>) -> Option<Registered> {
+        match content {
+            Content::Registered(entry) => Some(Self::new(entry.state, &entry.options)),
+            Content::Unreadable { pattern: Some(_), .. } => {
+                Some(Self::new(State::Online, &Options::default()))
             }
             Content::Unreadable { pattern: None, .. } | Content::Forgotten(_) | Content::Remark => None,
         }
     }
 
-    fn of_entry(entry: &Entry<'_>) -> Registered {
-        let options = &entry.options;
+    fn new(state: State, options: &Options<'_>) -> Registered {
         Registered {
-            real: entry.pattern.as_bytes().into(),
-            wildcard: entry.pattern.is_wildcard(),
-            state: entry.state,
+            state,
             identity: options.identity_required().then(|| Box::new(Identity::of_options(options))),
             read_write: options.mode() == Some(Mode::ReadWrite),
             stuck: options.stuck().is_some(),

@@ -234,24 +234,15 @@ pub(crate) struct MountStat {
 /// `statmount(id)` by unique mount id (6.8): walks no path, touches no filesystem. `ENOENT` after an unmount,
 /// lazy ones included.
 pub(crate) fn statmount(unique_id: u64) -> Result<MountStat> {
-    let request = MountIdRequest {
-        size: u32::try_from(size_of::<MountIdRequest>()).map_err(|_| Errno::EOVERFLOW)?,
-        spare: 0,
-        mnt_id: unique_id,
-        param: STATMOUNT_SB_BASIC
-            | STATMOUNT_MNT_BASIC
-            | STATMOUNT_MNT_ROOT
-            | STATMOUNT_FS_TYPE
-            | STATMOUNT_MNT_OPTS
-            | STATMOUNT_FS_SUBTYPE
-            | STATMOUNT_SB_SOURCE,
-    };
     let mut answer = MaybeUninit::<RawStatmount>::zeroed();
-    // SAFETY: `request` carries its own size, `answer` is writable for the size passed; both outlive the call.
-    let result = unsafe {
-        libc::syscall(SYS_STATMOUNT, &raw const request, answer.as_mut_ptr(), size_of::<RawStatmount>(), 0)
-    };
-    Errno::result(result)?;
+    let wanted = STATMOUNT_SB_BASIC
+        | STATMOUNT_MNT_BASIC
+        | STATMOUNT_MNT_ROOT
+        | STATMOUNT_FS_TYPE
+        | STATMOUNT_MNT_OPTS
+        | STATMOUNT_FS_SUBTYPE
+        | STATMOUNT_SB_SOURCE;
+    ask_statmount(unique_id, wanted, &mut answer, size_of::<RawStatmount>())?;
     // SAFETY: zeroed before the call, and all-zero bytes are a valid value of this plain structure.
     let answer = unsafe { answer.assume_init_ref() };
     let text = |bit: u64, offset: u32| (answer.mask & bit != 0).then(|| text_at(&answer.text, offset));
@@ -273,6 +264,31 @@ pub(crate) fn statmount(unique_id: u64) -> Result<MountStat> {
             || u64::from(answer.sb_flags) & libc::MS_RDONLY != 0
             || emergency,
     })
+}
+
+/// Whether a mount by this unique id is attached in this namespace (6.8). Cheaper than all that is known of it.
+pub(crate) fn mount_exists(unique_id: u64) -> bool {
+    let mut answer = MaybeUninit::<RawStatmount>::uninit();
+    ask_statmount(unique_id, STATMOUNT_MNT_BASIC, &mut answer, mem::offset_of!(RawStatmount, text)).is_ok()
+}
+
+/// Has the kernel fill in the first `size` bytes.
+fn ask_statmount(
+    unique_id: u64,
+    wanted: u64,
+    answer: &mut MaybeUninit<RawStatmount>,
+    size: usize,
+) -> Result<()> {
+    let request = MountIdRequest {
+        size: u32::try_from(size_of::<MountIdRequest>()).map_err(|_| Errno::EOVERFLOW)?,
+        spare: 0,
+        mnt_id: unique_id,
+        param: wanted,
+    };
+    let size = size.min(size_of::<RawStatmount>());
+    // SAFETY: `request` carries its own size, `answer` is writable for `size` bytes; both outlive the call.
+    let result = unsafe { libc::syscall(SYS_STATMOUNT, &raw const request, answer.as_mut_ptr(), size, 0) };
+    Errno::result(result).map(drop)
 }
 
 fn text_at(text: &[u8], offset: u32) -> Vec<u8> {
@@ -306,6 +322,15 @@ pub(crate) fn fork_into(work: impl FnOnce() -> i32) -> Result<Pid> {
             unsafe { libc::_exit(status) }
         }
     }
+}
+
+/// A descriptor that is readable once a child process has ended (5.3).
+pub(crate) fn pidfd_open(process: Pid) -> Result<OwnedFd> {
+    // SAFETY: takes two numbers and no pointer.
+    let fd = unsafe { libc::syscall(libc::SYS_pidfd_open, process.as_raw(), 0) };
+    let fd = RawFd::try_from(Errno::result(fd)?).map_err(|_| Errno::EOVERFLOW)?;
+    // SAFETY: the kernel has just returned this descriptor, so nobody else owns it.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }
 
 /// Closes those of the descriptors, from 3 on, that this process was started with.

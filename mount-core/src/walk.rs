@@ -5,12 +5,13 @@
 //! lies in is a local one; elsewhere the kernel's cache answers or nobody does, and the rest of the path is
 //! taken as it is written.
 
+use std::borrow::Cow;
 use std::cell::RefCell;
-use std::collections::HashMap;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStringExt;
 use std::rc::Rc;
 
+use hashbrown::HashMap;
 use nix::errno::Errno;
 
 use crate::kernel::Kernel;
@@ -40,9 +41,9 @@ pub(crate) enum Stop {
 
 /// Where a path leads.
 #[derive(Debug)]
-pub(crate) struct Walk {
+pub(crate) struct Walk<'p> {
     /// The path without symlinks, `.` and `..`, as far as it could be found out; the rest as written.
-    pub real: Vec<u8>,
+    pub real: Cow<'p, [u8]>,
     /// The deepest part of `real` that exists, open as `O_PATH`.
     pub fd: OwnedFd,
     /// `statx` of it.
@@ -53,10 +54,10 @@ pub(crate) struct Walk {
     pub detours: Vec<Vec<u8>>,
 }
 
-impl Walk {
+impl<'p> Walk<'p> {
     /// A walk that is known to end at an open file.
-    pub(crate) fn ended_at(real: &[u8], fd: OwnedFd, looked: Looked) -> Self {
-        Walk { real: real.to_vec(), fd, looked, stop: Stop::Found, detours: Vec::new() }
+    pub(crate) fn ended_at(real: &'p [u8], fd: OwnedFd, looked: Looked) -> Self {
+        Walk { real: Cow::Borrowed(real), fd, looked, stop: Stop::Found, detours: Vec::new() }
     }
 }
 
@@ -73,6 +74,65 @@ struct Place {
     looked: Looked,
 }
 
+impl Place {
+    fn below(&self, component: &[u8]) -> Vec<u8> {
+        let mut real = self.real.clone();
+        path::push(&mut real, component);
+        real
+    }
+}
+
+/// How far the cache led along a path.
+struct Leap {
+    /// Where in the path it ends.
+    end: usize,
+    fd: OwnedFd,
+    looked: Looked,
+    /// Whether it ends there because the next component doesn't exist.
+    missing: bool,
+}
+
+/// A place, and the components that are left from there, the next one last.
+struct Course {
+    place: Place,
+    steps: Vec<Vec<u8>>,
+    /// Whether the next one is known not to exist.
+    missing: bool,
+}
+
+impl Course {
+    /// The path that lies ahead once a symlink says where it leads.
+    fn onward(&self, target: &[u8]) -> Vec<u8> {
+        let mut onward = if target.first() == Some(&b'/') { b"/".to_vec() } else { self.place.real.clone() };
+        let target = path::components(target).filter(|component| *component != b".");
+        for component in target.chain(self.steps.iter().rev().map(Vec::as_slice)) {
+            path::push(&mut onward, component);
+        }
+        onward
+    }
+}
+
+/// The length of the beginning of a clean path that has no `..` in it, `/` at least.
+fn plain_length(path: &[u8]) -> usize {
+    let is_up = |at: usize| matches!(path[at..], [b'/', b'.', b'.'] | [b'/', b'.', b'.', b'/', ..]);
+    let up = (0..path.len()).find(|at| is_up(*at));
+    up.map_or(path.len(), |at| at.max(1))
+}
+
+/// A path of which the rest could not be walked: taken as it is written.
+fn as_written(mut real: Vec<u8>, steps: Vec<Vec<u8>>, detours: &mut Vec<Vec<u8>>) -> Vec<u8> {
+    for component in steps.into_iter().rev() {
+        match component.as_slice() {
+            b".." => {
+                detours.push(real.clone());
+                path::pop(&mut real);
+            }
+            component => path::push(&mut real, component),
+        }
+    }
+    real
+}
+
 /// The mount table, read at most once for each change of it, and only when somebody asks.
 pub(crate) type TableSource<'a> = &'a dyn Fn() -> Option<Rc<MountTable>>;
 
@@ -85,81 +145,96 @@ impl Walker {
     ///
     /// # Errors
     /// Only when not even `/` can be opened.
-    pub(crate) fn walk(&self, path: &[u8], table: TableSource<'_>) -> Result<Walk, Errno> {
-        let plain = self.kernel.openat2 && !path::components(path).any(|component| component == b"..");
-        if plain && let Some(walk) = self.at_once(path) {
-            return Ok(walk);
+    pub(crate) fn walk<'p>(&self, path: &'p [u8], table: TableSource<'_>) -> Result<Walk<'p>, Errno> {
+        let plain = plain_length(path);
+        let leap = self.leap(&path[..plain]);
+        let settled = |leap: &Leap| plain == path.len() && (leap.missing || leap.end == plain);
+        match leap {
+            Some(leap) if settled(&leap) => {
+                let stop = if leap.missing { Stop::Missing } else { Stop::Found };
+                let Leap { fd, looked, .. } = leap;
+                Ok(Walk { real: Cow::Borrowed(path), fd, looked, stop, detours: Vec::new() })
+            }
+            leap => self.by_component(self.course(path, leap)?, table),
         }
-        self.by_component(path, table)
     }
 
-    /// The common case in two calls: no symlink on the way, everything cached. Missing components at the end
-    /// cost one call each.
-    fn at_once(&self, path: &[u8]) -> Option<Walk> {
+    /// Goes as far as the cache leads along a path without `..`, in two calls when all of it is there: no symlink on
+    /// the way, nothing to be asked of a filesystem. What stands in the way at the end costs one call more for each
+    /// component from there on.
+    fn leap(&self, path: &[u8]) -> Option<Leap> {
+        if !self.kernel.openat2 {
+            return None;
+        }
         let resolve = libc::RESOLVE_NO_SYMLINKS | libc::RESOLVE_NO_MAGICLINKS | libc::RESOLVE_CACHED;
         let mut existing = path;
+        let mut missing = false;
         loop {
             match sys::openat2(At::Cwd, existing, libc::O_PATH, 0, resolve) {
                 Ok(fd) => {
                     let looked = sys::look_fd(fd.as_fd(), self.kernel.id).ok()?;
-                    let stop = if existing.len() == path.len() { Stop::Found } else { Stop::Missing };
-                    return Some(Walk { real: path.to_vec(), fd, looked, stop, detours: Vec::new() });
+                    return Some(Leap { end: existing.len(), fd, looked, missing });
                 }
-                Err(Errno::ENOENT) if existing.len() > 1 => existing = path::parent(existing),
+                Err(errno) if existing.len() > 1 => {
+                    missing = errno == Errno::ENOENT;
+                    existing = path::parent(existing);
+                }
                 Err(_) => return None,
             }
         }
     }
 
-    fn by_component(&self, path: &[u8], table: TableSource<'_>) -> Result<Walk, Errno> {
-        let mut steps: Vec<Vec<u8>> = path::components(path).rev().map(<[u8]>::to_vec).collect();
-        let mut place = self.root()?;
+    /// What is left to do after a leap along a path.
+    fn course(&self, path: &[u8], leap: Option<Leap>) -> Result<Course, Errno> {
+        let (place, missing) = match leap {
+            Some(Leap { end, fd, looked, missing }) => {
+                (Place { real: path[..end].to_vec(), fd, looked }, missing)
+            }
+            None => (self.root()?, false),
+        };
+        let steps = path::components(&path[place.real.len()..]).rev().map(<[u8]>::to_vec).collect();
+        Ok(Course { place, steps, missing })
+    }
+
+    fn by_component(&self, mut course: Course, table: TableSource<'_>) -> Result<Walk<'static>, Errno> {
         let mut detours = Vec::new();
         let mut symlinks = 0;
-        let mut stop = Stop::Found;
-        while let Some(component) = steps.pop() {
-            let next = match self.step(&place, &component, table) {
+        let stop = loop {
+            if course.missing {
+                break Stop::Missing;
+            }
+            let Some(component) = course.steps.pop() else {
+                break Stop::Found;
+            };
+            let next = match self.step(&course.place, &component, table) {
                 Ok(next) if next.looked.is_symlink() => {
                     symlinks += 1;
-                    self.follow(&place, &next, symlinks, table).map(Next::Symlink)
+                    self.follow(&course.place, &next, symlinks, table).map(Next::Symlink)
                 }
                 other => other.map(Next::Place),
             };
             match next {
                 Ok(Next::Place(next)) => {
+                    let left = std::mem::replace(&mut course.place, next);
                     if component == b".." {
-                        detours.push(place.real);
+                        detours.push(left.real);
                     }
-                    place = next;
                 }
                 Ok(Next::Symlink(target)) => {
-                    let mut link = place.real.clone();
-                    path::push(&mut link, &component);
-                    detours.push(link);
-                    if target.first() == Some(&b'/') {
-                        place = self.root()?;
-                    }
-                    let target = path::components(&target).filter(|component| *component != b".");
-                    steps.extend(target.rev().map(<[u8]>::to_vec));
+                    let onward = course.onward(&target);
+                    let leap = self.leap(&onward[..plain_length(&onward)]);
+                    detours.push(course.place.below(&component));
+                    course = self.course(&onward, leap)?;
                 }
                 Err(why) => {
-                    steps.push(component);
-                    stop = why;
-                    break;
+                    course.steps.push(component);
+                    break why;
                 }
             }
-        }
-        let mut real = place.real;
-        for component in steps.into_iter().rev() {
-            match component.as_slice() {
-                b".." => {
-                    detours.push(real.clone());
-                    path::pop(&mut real);
-                }
-                component => path::push(&mut real, component),
-            }
-        }
-        Ok(Walk { real, fd: place.fd, looked: place.looked, stop, detours })
+        };
+        let Course { place: Place { real, fd, looked }, steps, .. } = course;
+        let real = as_written(real, steps, &mut detours);
+        Ok(Walk { real: Cow::Owned(real), fd, looked, stop, detours })
     }
 
     fn root(&self) -> Result<Place, Errno> {
@@ -176,11 +251,7 @@ impl Walker {
             errno => Stop::Failed(errno),
         })?;
         let looked = sys::look_fd(fd.as_fd(), self.kernel.id).map_err(Stop::Failed)?;
-        let mut real = from.real.clone();
-        match component {
-            b".." => path::pop(&mut real),
-            component => path::push(&mut real, component),
-        }
+        let real = if component == b".." { path::parent(&from.real).to_vec() } else { from.below(component) };
         Ok(Place { real, fd, looked })
     }
 
@@ -192,15 +263,13 @@ impl Walker {
     ) -> Result<OwnedFd, Errno> {
         let at = At::Dir(from.fd.as_fd());
         let flags = libc::O_PATH | libc::O_NOFOLLOW;
-        if self.kernel.openat2 {
-            match sys::openat2(at, component, flags, 0, libc::RESOLVE_CACHED) {
-                Err(Errno::EAGAIN) if self.may_ask(from, table) => {}
-                other => return other,
-            }
-        } else if !self.may_ask(from, table) {
-            return Err(Errno::EAGAIN);
+        if self.may_ask(from, table) {
+            sys::openat(at, component, flags)
+        } else if self.kernel.openat2 {
+            sys::openat2(at, component, flags, 0, libc::RESOLVE_CACHED)
+        } else {
+            Err(Errno::EAGAIN)
         }
-        sys::openat(at, component, flags)
     }
 
     /// What a symlink says. Read only where its filesystem can be asked: there is no cached way to read one.

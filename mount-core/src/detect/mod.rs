@@ -27,8 +27,8 @@ use crate::kernel::Kernel;
 use crate::operation::named_enum;
 use crate::presence::Presence;
 use crate::sys::{self, At, IdKind, Looked};
-use crate::table::MountTable;
-use crate::walk::{Stop, Walk, Walker};
+use crate::table::{Mount, MountTable};
+use crate::walk::{Stop, Walk, Walker, is_local};
 use change::Changes;
 
 named_enum! {
@@ -160,22 +160,29 @@ impl Detector {
     }
 
     /// Walks a path; on a recorded table there is nothing to walk.
-    pub(crate) fn walk(&self, path: &[u8]) -> Result<Walk, Errno> {
+    pub(crate) fn walk<'p>(&self, path: &'p [u8]) -> Result<Walk<'p>, Errno> {
         self.walker.walk(path, &|| self.table().ok())
     }
 
-    /// Confirms an earlier observation at the price of one or two calls. `false` says nothing.
+    /// Confirms an earlier observation of a mount at the price of one or two calls. `false` says nothing.
     ///
     /// Below a filesystem that might not answer, the path is not walked: there the mount must still exist, in a
     /// mount table that has not changed.
     pub(crate) fn still(&self, path: &[u8], seen: &Observation) -> bool {
-        let Some(mount) = seen.mount.filter(|_| self.method == Method::UniqueId) else {
-            return self.generation() == seen.generation;
-        };
-        if seen.reached_locally {
-            return self.is_root_of(path, mount);
+        let unchanged = || self.generation() == seen.generation;
+        match (self.method, seen.mount) {
+            (Method::UniqueId, Some(_)) if seen.reached_locally => self.leads_to(path, seen),
+            (Method::UniqueId, Some(mount)) => unchanged() && sys::mount_exists(mount),
+            // Ids come again, but not as long as the table is the same.
+            (Method::MountId, Some(_)) => unchanged() && self.leads_to(path, seen),
+            _ => false,
         }
-        self.generation() == seen.generation && sys::statmount(mount).is_ok()
+    }
+
+    /// Whether a path still leads to the mount that was observed there, as far as that can be found out by walking
+    /// local filesystems. In a mount table that has changed, only a unique id says so.
+    pub(crate) fn leads_to(&self, path: &[u8], seen: &Observation) -> bool {
+        seen.reached_locally && seen.mount.is_some_and(|mount| self.is_root_of(path, mount))
     }
 
     fn is_root_of(&self, path: &[u8], mount: u64) -> bool {
@@ -190,9 +197,9 @@ impl Detector {
     pub(crate) fn hold(
         &self,
         mountpoint: &[u8],
-        seen: &Observation,
+        seen: &Rc<Observation>,
         identity: Option<&Identity>,
-    ) -> Result<(OwnedFd, Observation), String> {
+    ) -> Result<(OwnedFd, Rc<Observation>), String> {
         if matches!(self.eyes, Eyes::Recorded(_)) {
             return Err("a recorded mount table has nothing that could be held open".to_owned());
         }
@@ -206,12 +213,12 @@ impl Detector {
             && looked.mount_root == Some(true)
             && !idle
         {
-            return Ok((fd, seen.clone()));
+            return Ok((fd, Rc::clone(seen)));
         }
         let walk = Walk::ended_at(mountpoint, fd, looked);
         let mut observation = self.found(&walk);
         observation.judge_identity(identity);
-        Ok((walk.fd, observation))
+        Ok((walk.fd, Rc::new(observation)))
     }
 
     fn open_root(&self, mountpoint: &[u8], trigger: bool) -> Result<OwnedFd, Errno> {
@@ -273,7 +280,7 @@ impl Detector {
         }
     }
 
-    fn found(&self, walk: &Walk) -> Observation {
+    fn found(&self, walk: &Walk<'_>) -> Observation {
         match self.method {
             Method::UniqueId => self.by_unique_id(walk),
             Method::MountId => self.by_mount_id(walk),
@@ -284,7 +291,7 @@ impl Detector {
     }
 
     /// The path can't be walked to its end, but whether something is mounted there is known to the table.
-    fn unwalkable(&self, walk: &Walk) -> Observation {
+    fn unwalkable(&self, walk: &Walk<'_>) -> Observation {
         match (self.method, walk.stop) {
             (Method::MountRoot | Method::Device, Stop::Failed(errno)) => {
                 Observation::unknown(errno.desc().to_owned())
@@ -294,7 +301,7 @@ impl Detector {
         }
     }
 
-    fn by_unique_id(&self, walk: &Walk) -> Observation {
+    fn by_unique_id(&self, walk: &Walk<'_>) -> Observation {
         let Some(id) = walk.looked.mount_id else {
             return Observation::unknown(
                 "statx gives no unique mount id; Linux 6.8 or later does".to_owned(),
@@ -319,7 +326,7 @@ impl Detector {
         table.and_then(|table| table.by_id(reused_id).map(|mount| mount.source.clone())).unwrap_or_default()
     }
 
-    fn by_mount_id(&self, walk: &Walk) -> Observation {
+    fn by_mount_id(&self, walk: &Walk<'_>) -> Observation {
         let Some(id) = walk.looked.mount_id else {
             return Observation::unknown("statx gives no mount id; Linux 5.8 or later does".to_owned());
         };
@@ -328,9 +335,10 @@ impl Detector {
             Err(error) => return Observation::unknown(error.chain()),
         };
         match u32::try_from(id).ok().and_then(|id| table.by_id(id)) {
-            Some(mount) if mount.mountpoint == walk.real => {
-                Observation::of(Filesystem::of_mount(mount), Some(id))
-            }
+            Some(mount) if *mount.mountpoint == *walk.real => Observation {
+                reached_locally: is_reached_locally(mount, &table),
+                ..Observation::of(Filesystem::of_mount(mount), Some(id))
+            },
             Some(_) => Observation::absent(),
             // The root of a chroot into a plain directory is not in the table, and no mountpoint either.
             None if walk.looked.mount_root == Some(false) => Observation::absent(),
@@ -340,7 +348,7 @@ impl Detector {
 
     /// The table says what is mounted at the path, `fdinfo` in which mount the walk really ended: should the
     /// two differ, the table was read before or after a change that the walk has not or has seen.
-    fn by_parent_chain(&self, walk: &Walk) -> Observation {
+    fn by_parent_chain(&self, walk: &Walk<'_>) -> Observation {
         let observation = self.by_table(&walk.real);
         match (observation.mount, mount_id_of(&walk.fd)) {
             (Some(listed), Some(reached)) if listed != reached => Observation::absent(),
@@ -373,6 +381,21 @@ impl Detector {
     }
 }
 
+/// Whether all that a mount is mounted on is local.
+fn is_reached_locally(mount: &Mount, table: &MountTable) -> bool {
+    let mut parent = mount.parent;
+    // No longer than the table: a damaged one can close a circle.
+    for _ in table.mounts() {
+        match table.by_id(parent) {
+            Some(above) if !is_local(&above.fs_type) => return false,
+            Some(above) if above.parent != parent => parent = above.parent,
+            // The root, or what it is mounted on, which is in no namespace.
+            _ => return true,
+        }
+    }
+    false
+}
+
 /// The id of the mount that an open file lies in, as `/proc` tells it since Linux 3.15.
 fn mount_id_of(fd: &OwnedFd) -> Option<u64> {
     let fdinfo = std::fs::read_to_string(format!("/proc/self/fdinfo/{}", fd.as_raw_fd())).ok()?;
@@ -396,7 +419,7 @@ fn by_attribute(looked: &Looked) -> Observation {
     }
 }
 
-fn by_device(walk: &Walk) -> Observation {
+fn by_device(walk: &Walk<'_>) -> Observation {
     let parent = sys::openat(At::Dir(walk.fd.as_fd()), b"..", libc::O_PATH)
         .and_then(|parent| sys::look_fd(parent.as_fd(), IdKind::None));
     match parent {

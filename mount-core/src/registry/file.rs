@@ -5,8 +5,10 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
+use memchr::memchr;
+
 use super::Document;
-use super::format::{Header, Lines};
+use super::format::{Content, Header, Lines};
 use crate::error::{Error, ErrorKind, quoted};
 
 /// Largest registry that is read, in bytes: some 500,000 mountpoints.
@@ -86,7 +88,9 @@ impl Snapshot {
         if !metadata.is_file() {
             return Err(damaged("not a regular file"));
         }
-        let mut bytes = Vec::new();
+        // One byte more than there should be, so that the end is found without growing.
+        let expected = usize::try_from(metadata.len().min(SIZE_MAX)).unwrap_or_default() + 1;
+        let mut bytes = Vec::with_capacity(expected);
         if metadata.len() <= SIZE_MAX {
             file.take(SIZE_MAX + 1)
                 .read_to_end(&mut bytes)
@@ -128,6 +132,26 @@ impl Snapshot {
     #[must_use]
     pub fn lines(&self) -> Lines<'_> {
         Lines::after(self.header, &self.bytes)
+    }
+
+    /// Where its lines begin in [`Snapshot::bytes`], and their bytes without the newline.
+    pub(crate) fn raw_lines(&self) -> impl Iterator<Item = (u32, &[u8])> {
+        let mut next = self.header.body;
+        std::iter::from_fn(move || {
+            let rest = self.bytes.get(next..).filter(|rest| !rest.is_empty())?;
+            let end = memchr(b'\n', rest).unwrap_or(rest.len());
+            // Fits: SIZE_MAX is the most that is read.
+            let at = u32::try_from(next).ok()?;
+            next += end + 1;
+            Some((at, &rest[..end]))
+        })
+    }
+
+    /// What the line says that begins there.
+    pub(crate) fn content_at(&self, at: u32) -> Content<'_> {
+        let rest = self.bytes.get(at as usize..).unwrap_or_default();
+        let end = memchr(b'\n', rest).unwrap_or(rest.len());
+        self.header.content(&rest[..end])
     }
 
     /// Its list, to change or to keep.

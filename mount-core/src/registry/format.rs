@@ -1,5 +1,7 @@
 //! The text of a registry file, line by line, without copying it.
 
+use memchr::memchr;
+
 use super::escape::{self, is_separator};
 use super::pattern::split_wildcard;
 use super::{Entry, Options, PathFlaw, Pattern, legacy};
@@ -80,7 +82,7 @@ impl Header {
         if bytes.is_empty() {
             return Err(Damage::Empty);
         }
-        if let Some(nul) = bytes.iter().position(|&byte| byte == 0) {
+        if let Some(nul) = memchr(0, bytes) {
             return Err(Damage::Binary(1 + bytes[..nul].iter().filter(|&&byte| byte == b'\n').count()));
         }
         if bytes[0] != b'#' {
@@ -99,6 +101,11 @@ impl Header {
         let generation = generation.strip_prefix("generation=").and_then(|number| number.parse().ok());
         let generation = generation.ok_or(Damage::Header)?;
         Ok(Header { generation, is_legacy: false, extra: end - extra.len(), body: end + 1 })
+    }
+
+    /// What a line of the file says, its newline left out.
+    pub(super) fn content(self, raw: &[u8]) -> Content<'_> {
+        if self.is_legacy { legacy::content(raw) } else { content(raw) }
     }
 
     /// The first line, with its newline.
@@ -152,7 +159,7 @@ pub enum Content<'a> {
 pub struct Lines<'a> {
     rest: &'a [u8],
     number: usize,
-    is_legacy: bool,
+    header: Header,
 }
 
 impl<'a> Lines<'a> {
@@ -165,7 +172,7 @@ impl<'a> Lines<'a> {
     /// The lines of `bytes`, whose header has been read.
     pub(super) fn after(header: Header, bytes: &'a [u8]) -> Self {
         let number = if header.is_legacy { 0 } else { 1 };
-        Lines { rest: &bytes[header.body..], number, is_legacy: header.is_legacy }
+        Lines { rest: &bytes[header.body..], number, header }
     }
 }
 
@@ -176,15 +183,14 @@ impl<'a> Iterator for Lines<'a> {
         if self.rest.is_empty() {
             return None;
         }
-        let end = self.rest.iter().position(|&byte| byte == b'\n');
+        let end = memchr(b'\n', self.rest);
         let (raw, rest) = match end {
             Some(end) => (&self.rest[..end], &self.rest[end + 1..]),
             None => (self.rest, &[][..]),
         };
         self.rest = rest;
         self.number += 1;
-        let content = if self.is_legacy { legacy::content(raw) } else { content(raw) };
-        Some(Line { number: self.number, raw, terminated: end.is_some(), content })
+        Some(Line { number: self.number, raw, terminated: end.is_some(), content: self.header.content(raw) })
     }
 }
 

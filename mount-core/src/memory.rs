@@ -1,0 +1,85 @@
+//! What is known of the mountpoints that were asked for.
+
+use std::cell::RefCell;
+use std::hash::BuildHasher;
+use std::rc::Rc;
+
+use hashbrown::{DefaultHashBuilder, HashTable};
+
+use crate::detect::Observation;
+use crate::filesystem::Identity;
+use crate::presence::Presence;
+use crate::registered::Registered;
+
+/// More mountpoints than this remembered, and the memory starts anew: a process that serves all users of a machine
+/// asks for many children of wildcards.
+const MAX_REMEMBERED: usize = 1024;
+
+/// A mountpoint that was asked for.
+pub(crate) struct Known {
+    pub mountpoint: Rc<[u8]>,
+    /// What is registered of it; `None` for one that somebody merely asked about.
+    pub registered: Option<Registered>,
+    observation: RefCell<Option<Rc<Observation>>>,
+}
+
+impl Known {
+    pub(crate) fn new(mountpoint: &[u8], registered: Option<Registered>) -> Self {
+        Known { mountpoint: mountpoint.into(), registered, observation: RefCell::default() }
+    }
+
+    /// The identity required of it.
+    pub(crate) fn identity(&self) -> Option<&Identity> {
+        self.registered.as_ref()?.identity.as_deref()
+    }
+
+    /// What was last observed of it.
+    pub(crate) fn observation(&self) -> Option<Rc<Observation>> {
+        self.observation.borrow().clone()
+    }
+
+    /// Remembers what was observed of it.
+    pub(crate) fn observe(&self, observation: Observation) -> Rc<Observation> {
+        let observation = Rc::new(observation);
+        *self.observation.borrow_mut() = Some(Rc::clone(&observation));
+        observation
+    }
+
+    /// What an observation means for it. What the prober found counts only while something is mounted that could be
+    /// stuck.
+    pub(crate) fn presence(&self, observation: &Observation) -> Presence {
+        match &observation.presence {
+            Presence::Mounted if self.registered.as_ref().is_some_and(|registered| registered.stuck) => {
+                Presence::Stuck
+            }
+            presence => presence.clone(),
+        }
+    }
+}
+
+/// Mountpoints by path.
+#[derive(Default)]
+pub(crate) struct Memory {
+    known: HashTable<Rc<Known>>,
+    hasher: DefaultHashBuilder,
+}
+
+impl Memory {
+    pub(crate) fn get(&self, mountpoint: &[u8]) -> Option<&Rc<Known>> {
+        let hash = self.hasher.hash_one(mountpoint);
+        self.known.find(hash, |known| *known.mountpoint == *mountpoint)
+    }
+
+    /// Remembers one that [`Memory::get`] does not find.
+    pub(crate) fn add(&mut self, known: &Rc<Known>) {
+        if self.known.len() >= MAX_REMEMBERED {
+            self.known.clear();
+        }
+        let hash = |known: &Rc<Known>| self.hasher.hash_one(&*known.mountpoint);
+        self.known.insert_unique(hash(known), Rc::clone(known), hash);
+    }
+
+    pub(crate) fn clear(&mut self) {
+        self.known.clear();
+    }
+}

@@ -1,0 +1,83 @@
+//! What is remembered from one question to the next, and when it must not be relied on.
+
+mod common;
+
+use std::fs;
+use std::os::unix::fs::symlink;
+
+use common::Opened;
+use fixtures::lab;
+use fixtures::lab::Lab;
+use fixtures::registry::Registry;
+use mount_core::{Method, Mounts, Operation, Presence, State, WhenMissing};
+
+const BY_TABLE_OR_BETTER: [Method; 3] = [Method::UniqueId, Method::MountId, Method::ParentChain];
+
+fn mounts(lab: &Lab, method: Method, registered: &[&str]) -> Mounts {
+    let registry = Registry::in_lab(lab);
+    for path in registered {
+        registry.register(lab.path(path), State::Online);
+    }
+    Mounts::open_with_method(&registry.directories(), WhenMissing::Refuse, method).expect("open the registry")
+}
+
+#[test]
+fn renamed_parent_is_noticed_though_the_mount_table_is_silent_about_it() {
+    for method in BY_TABLE_OR_BETTER {
+        lab!(method.as_str(), |lab| {
+            let mail = lab.tmpfs("srv/mail");
+            let mounts = mounts(lab, method, &["srv/mail"]);
+            let bob = mail.path().join("bob");
+            for _ in 0..2 {
+                mounts.verdict(Operation::Create, &bob).expect("mounted");
+            }
+            fs::rename(lab.path("srv"), lab.path("elsewhere")).expect("rename the parent");
+            lab.dir("srv/mail/bob");
+            mounts.verdict(Operation::Create, &bob).expect_err("a bare directory has taken its place");
+        });
+    }
+}
+
+#[test]
+fn symlink_in_a_bare_directory_that_took_the_mountpoints_place_leads_nowhere() {
+    for method in BY_TABLE_OR_BETTER {
+        lab!(method.as_str(), |lab| {
+            let mail = lab.tmpfs("srv/mail");
+            symlink(lab.dir("data"), mail.path().join("bob")).expect("a symlink");
+            let mounts = mounts(lab, method, &["srv/mail"]);
+            mounts.verdict(Operation::Create, &mail.path().join("bob")).expect("mounted");
+            fs::rename(lab.path("srv"), lab.path("elsewhere")).expect("rename the parent");
+            symlink(lab.path("data"), lab.dir("srv/mail").join("bob")).expect("a symlink like it");
+            mounts.verdict(Operation::Create, &mail.path().join("bob")).expect_err("a bare directory");
+        });
+    }
+}
+
+#[test]
+fn absence_is_not_remembered() {
+    lab!(|lab| {
+        let mail = lab.tmpfs("elsewhere/mail");
+        let mounts = mounts(lab, Method::UniqueId, &["srv/mail"]);
+        mounts.verdict(Operation::Open, &lab.path("srv/mail")).expect_err("not there");
+        fs::rename(lab.path("elsewhere"), lab.path("srv")).expect("rename the parent");
+        mounts.verdict(Operation::Open, &lab.path("srv/mail")).expect("there");
+        assert_eq!(mounts.presence(&lab.path("srv/mail")), Presence::Mounted);
+        drop(mail);
+    });
+}
+
+#[test]
+fn filesystem_below_that_nobody_registered_changes_nothing() {
+    lab!(|lab| {
+        let mail = lab.tmpfs("srv/mail");
+        let below = lab.tmpfs("srv/mail/bob/big");
+        let mounts = mounts(lab, Method::UniqueId, &["srv/mail"]);
+        for _ in 0..2 {
+            mounts.verdict(Operation::Create, &below.path().join("new")).expect("mounted");
+        }
+        below.take_away();
+        mail.take_away();
+        lab.dir("srv/mail/bob/big");
+        mounts.verdict(Operation::Create, &below.path().join("new")).expect_err("not mounted");
+    });
+}
