@@ -92,12 +92,14 @@ struct mount_guard_settings {
 	const char *mode;
 	const char *registry;
 	const char *message;
+	/* Where the process has changed its root to: no mountpoint can be judged from there. */
+	const char *chroot;
 };
 
 _Static_assert(sizeof(struct mount_guard_place) == 16, "as in boundary.rs");
 _Static_assert(sizeof(struct mount_guard_question) == 40, "as in boundary.rs");
 _Static_assert(sizeof(struct mount_guard_result) == 2064, "as in boundary.rs");
-_Static_assert(sizeof(struct mount_guard_settings) == 40, "as in boundary.rs");
+_Static_assert(sizeof(struct mount_guard_settings) == 48, "as in boundary.rs");
 
 /* The guard for these settings, made when they are seen first; 0 refuses everything. */
 uint32_t mount_guard_open(const struct mount_guard_settings *settings);

@@ -1,6 +1,7 @@
 /* A user's session: which registry guards it. */
 
 #include "mount-guard.h"
+#include "restrict-access.h"
 
 static MODULE_CONTEXT_DEFINE_INIT(mount_guard_user_module, &mail_user_module_register);
 
@@ -47,6 +48,7 @@ void mount_guard_user_created(struct mail_user *user)
 		.mode = setting_or(user, "mount_guard_mode", NULL),
 		.registry = setting_or(user, "mount_guard_registry", NULL),
 		.message = setting_or(user, "mount_guard_message", NULL),
+		.chroot = restrict_access_get_current_chroot(),
 	};
 
 	guser->module_ctx.super = *v;

@@ -67,10 +67,11 @@ pub struct RawSettings {
     mode: *const c_char,
     registry: *const c_char,
     message: *const c_char,
+    chroot: *const c_char,
 }
 
 const _: () = assert!(size_of::<Place>() == 16 && size_of::<Question>() == 40);
-const _: () = assert!(size_of::<Outcome>() == 2064 && size_of::<RawSettings>() == 40);
+const _: () = assert!(size_of::<Outcome>() == 2064 && size_of::<RawSettings>() == 48);
 
 /// The guard for these settings; 0, which refuses everything, when there is none.
 ///
@@ -89,6 +90,7 @@ pub unsafe extern "C" fn mount_guard_open(settings: *const RawSettings) -> u32 {
             mode: &String::from_utf8_lossy(text(raw.mode)),
             registry: &String::from_utf8_lossy(text(raw.registry)),
             message: &String::from_utf8_lossy(text(raw.message)),
+            chroot: &String::from_utf8_lossy(text(raw.chroot)),
         });
         Some(with_guards(|guards| guards.open(settings)))
     };

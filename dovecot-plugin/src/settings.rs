@@ -11,6 +11,8 @@ pub(crate) struct RawText<'a> {
     pub(crate) mode: &'a str,
     pub(crate) registry: &'a str,
     pub(crate) message: &'a str,
+    /// Where the process has changed its root to.
+    pub(crate) chroot: &'a str,
 }
 
 /// What the administrator set, for one user.
@@ -37,6 +39,11 @@ fn source(raw: &RawText<'_>) -> Result<Source, String> {
     if !matches!(raw.mode, "" | "enforce" | "log") {
         return Err(format!("mount_guard_mode = {:?}: there are enforce and log", raw.mode));
     }
+    // Inside, another directory has the name of the registered one, and nothing would be found to refuse.
+    if !raw.chroot.is_empty() {
+        let text = format!("mail_chroot = {:?}: mountpoints cannot be judged from inside of it", raw.chroot);
+        return Err(text);
+    }
     let required = match raw.registry {
         "" | "optional" => false,
         "required" => true,
@@ -50,8 +57,25 @@ mod tests {
     use super::*;
 
     fn parse(mode: &str, registry: &str) -> Settings {
+        parse_in("", mode, registry)
+    }
+
+    fn parse_in(chroot: &str, mode: &str, registry: &str) -> Settings {
         let dir = PathBuf::from("/run/dovecot");
-        Settings::parse(&RawText { state_dir: dir.clone(), run_dir: dir, mode, registry, message: "" })
+        Settings::parse(&RawText {
+            state_dir: dir.clone(),
+            run_dir: dir,
+            mode,
+            registry,
+            message: "",
+            chroot,
+        })
+    }
+
+    #[test]
+    fn changed_root_refuses() {
+        let settings = parse_in("/srv/chroot", "", "");
+        assert!(settings.source.expect_err("nothing can be judged").contains("/srv/chroot"));
     }
 
     #[test]
