@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use nix::fcntl::{Flock, FlockArg};
 
-use super::plan::Warning;
+use super::plan::{Warning, absence};
 use crate::error::{Error, ErrorKind};
 
 /// More than this is not read: it is not a list of ours.
@@ -31,8 +31,15 @@ pub struct Memory {
 pub struct Changes {
     /// Warnings that did not hold before.
     pub new: Vec<Warning>,
-    /// Keys of warnings that no longer hold.
-    pub over: Vec<String>,
+    over: BTreeSet<String>,
+}
+
+impl Changes {
+    /// Whether it was warned that a mountpoint is absent, and that no longer holds.
+    #[must_use]
+    pub fn has_returned(&self, mountpoint: &Path) -> bool {
+        self.over.contains(&absence(mountpoint))
+    }
 }
 
 impl Memory {
@@ -59,11 +66,11 @@ impl Memory {
 
     /// What is new among the warnings that hold now, and what is over.
     #[must_use]
-    pub fn compare(&self, now: Vec<Warning>) -> Changes {
+    pub fn compare(&self, now: &[Warning]) -> Changes {
         let keys: BTreeSet<String> = now.iter().map(Warning::key).collect();
         let over = self.given.difference(&keys).cloned().collect();
         Changes {
-            new: now.into_iter().filter(|warning| !self.given.contains(&warning.key())).collect(),
+            new: now.iter().filter(|warning| !self.given.contains(&warning.key())).cloned().collect(),
             over,
         }
     }
@@ -95,20 +102,25 @@ mod tests {
     }
 
     #[test]
-    fn warning_is_new_once_for_as_long_as_it_holds() {
+    fn warning_is_new_once_for_as_long_as_it_holds_and_its_end_is_told_once() {
         let run = tempfile::tempdir().expect("a run directory");
-        let mut step = |now: &[Warning]| {
+        let step = |now: &[&str]| {
+            let now: Vec<Warning> = now.iter().map(|path| absent(path)).collect();
             let memory = Memory::open(run.path()).expect("open");
-            let changes = memory.compare(now.to_vec());
-            memory.remember(now).expect("remember");
-            (changes.new.len(), changes.over)
+            let changes = memory.compare(&now);
+            memory.remember(&now).expect("remember");
+            (
+                changes.new.len(),
+                ["/srv/mail\n\u{7f}", "/srv/alt"].map(|path| changes.has_returned(Path::new(path))),
+            )
         };
-        let (mail, alt) = (absent("/srv/mail\n\u{7f}"), absent("/srv/alt"));
-        assert_eq!(step(&[mail.clone()]), (1, vec![]));
-        assert_eq!(step(&[mail.clone()]), (0, vec![]));
-        assert_eq!(step(&[mail.clone(), alt.clone()]), (1, vec![]));
-        assert_eq!(step(std::slice::from_ref(&alt)), (0, vec![mail.key()]));
-        assert_eq!(step(&[mail]), (1, vec![alt.key()]));
+        let (mail, alt) = ("/srv/mail\n\u{7f}", "/srv/alt");
+        assert_eq!(step(&[mail]), (1, [false, false]));
+        assert_eq!(step(&[mail]), (0, [false, false]));
+        assert_eq!(step(&[mail, alt]), (1, [false, false]));
+        assert_eq!(step(&[alt]), (0, [true, false]));
+        assert_eq!(step(&[alt]), (0, [false, false]));
+        assert_eq!(step(&[mail]), (1, [false, true]));
     }
 
     #[test]
@@ -120,7 +132,7 @@ mod tests {
     #[test]
     fn without_a_run_directory_everything_is_new() {
         let memory = Memory::open(Path::new("/nonexistent/run")).expect("open nothing");
-        assert_eq!(memory.compare(vec![absent("/a")]).new, [absent("/a")]);
+        assert_eq!(memory.compare(&[absent("/a")]).new, [absent("/a")]);
         memory.remember(&[absent("/a")]).expect("nothing to write to");
     }
 }

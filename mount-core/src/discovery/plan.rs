@@ -113,6 +113,11 @@ pub fn absent(document: &Document, presence: impl Fn(&Path) -> Presence) -> Vec<
         .collect()
 }
 
+/// The key of the warning that a mountpoint is absent.
+pub(super) fn absence(mountpoint: &Path) -> String {
+    format!("absent {}", quoted(mountpoint))
+}
+
 /// Something to warn of.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Warning {
@@ -139,7 +144,7 @@ impl Warning {
     #[must_use]
     pub fn key(&self) -> String {
         match self {
-            Warning::Absent(path, _) => format!("absent {}", quoted(path)),
+            Warning::Absent(path, _) => absence(path),
             Warning::Unseen(path, _) => format!("unseen {}", quoted(path)),
             Warning::Unguarded(protocols) => format!("unguarded {}", protocols.join(" ")),
             Warning::Blind(_) => "blind".to_owned(),

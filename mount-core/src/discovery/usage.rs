@@ -16,12 +16,11 @@
 use std::fs::{self, DirBuilder, Permissions};
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
-use nix::fcntl::{AtFlags, OFlag, open};
+use nix::fcntl::{OFlag, open};
 use nix::sys::stat::{Mode, SFlag, UtimensatFlags, mknodat, utimensat};
 use nix::sys::time::TimeSpec;
 
@@ -141,4 +140,104 @@ fn make(directory: &OwnedFd, name: &str) -> Result<(), Errno> {
     utimensat(directory, name, &UNPRESSED, &UNPRESSED, UtimensatFlags::NoFollowSymlink)?;
     let pressable = Mode::from_bits_truncate(0o222);
     nix::sys::stat::fchmodat(directory.as_fd(), name, pressable, nix::sys::stat::FchmodatFlags::FollowSymlink)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TABLE: &[u8] = b"\
+1 0 8:1 / / rw - ext4 /dev/sda1 rw
+2 1 8:2 / /srv/mail rw - xfs /dev/sdb1 rw
+3 1 8:3 / /srv/alt rw - xfs /dev/sdc1 rw
+4 1 0:9 / /run rw - tmpfs tmpfs rw
+";
+
+    struct Bench {
+        run: tempfile::TempDir,
+        table: MountTable,
+    }
+
+    impl Bench {
+        fn laid_out(registry: &[u8]) -> Bench {
+            let run = tempfile::tempdir().expect("a run directory");
+            let table = MountTable::parse(TABLE).expect("a mount table");
+            let document = Document::parse(registry).expect("a registry");
+            Buttons::new(run.path()).lay_out(&table, &document).expect("lay out");
+            Bench { run, table }
+        }
+
+        fn tell(&self, store: &str) {
+            Usage::open(self.run.path()).expect("buttons").tell(Path::new(store));
+        }
+
+        fn pressed(&self) -> Vec<PathBuf> {
+            Buttons::new(self.run.path()).pressed(&self.table)
+        }
+
+        fn count(&self) -> usize {
+            fs::read_dir(directory(self.run.path())).expect("list the buttons").count()
+        }
+    }
+
+    const EMPTY: &[u8] = b"# mountguard 1 generation=1\n";
+
+    #[test]
+    fn store_presses_the_button_of_the_mount_it_lies_in_and_of_no_other() {
+        let bench = Bench::laid_out(EMPTY);
+        assert_eq!((bench.count(), bench.pressed()), (2, vec![]));
+        bench.tell("/srv/mail/example.org/bob");
+        assert_eq!(bench.pressed(), [Path::new("/srv/mail")]);
+    }
+
+    #[test]
+    fn registered_and_forgotten_mounts_have_no_button() {
+        let bench = Bench::laid_out(b"# mountguard 1 generation=1\nonline /srv/mail\nforgotten /srv/alt\n");
+        assert_eq!(bench.count(), 0);
+        bench.tell("/srv/mail/bob");
+        assert_eq!((bench.count(), bench.pressed()), (0, vec![]));
+    }
+
+    #[test]
+    fn hostile_reports_leave_nothing_behind() {
+        let bench = Bench::laid_out(EMPTY);
+        let usage = Usage::open(bench.run.path()).expect("buttons");
+        for number in 0..100_000 {
+            usage.tell(Path::new(&format!("/no/mount/{number}/../..")));
+        }
+        for store in ["", "relative", "/run/x", "/", "/srv/alt/../mail/\0", "/srv"] {
+            usage.tell(Path::new(store));
+        }
+        assert_eq!((bench.count(), bench.pressed()), (2, vec![]));
+    }
+
+    #[test]
+    fn pressed_buttons_stay_pressed_until_their_mount_is_registered() {
+        let bench = Bench::laid_out(EMPTY);
+        bench.tell("/srv/mail");
+        let buttons = Buttons::new(bench.run.path());
+        let document = Document::parse(EMPTY).expect("a registry");
+        buttons.lay_out(&bench.table, &document).expect("lay out again");
+        assert_eq!(bench.pressed(), [Path::new("/srv/mail")]);
+        let registered =
+            Document::parse(b"# mountguard 1 generation=2\nonline /srv/mail\n").expect("a registry");
+        buttons.lay_out(&bench.table, &registered).expect("lay out once more");
+        assert_eq!((bench.count(), bench.pressed()), (1, vec![]));
+    }
+
+    #[test]
+    fn button_of_a_mount_that_went_away_says_nothing() {
+        let mut bench = Bench::laid_out(EMPTY);
+        bench.tell("/srv/mail");
+        bench.table = MountTable::parse(b"1 0 8:1 / / rw - ext4 /dev/sda1 rw\n").expect("a mount table");
+        assert_eq!(bench.pressed(), [Path::new(""); 0]);
+    }
+
+    #[test]
+    fn without_a_run_directory_nothing_is_told_and_nothing_laid_out() {
+        let nowhere = Path::new("/nonexistent/run");
+        assert!(Usage::open(nowhere).is_none());
+        let table = MountTable::parse(TABLE).expect("a mount table");
+        Buttons::new(nowhere).lay_out(&table, &Document::default()).expect("nothing to do");
+    }
 }
