@@ -9,7 +9,7 @@ fn doveadm(scene: &mut Scene<'_>, command: &[&str], arguments: &[&str]) -> bool 
     let words = [command, &["-u", USER], arguments].concat();
     let output = scene.site.dovecot.doveadm(&words).expect("doveadm runs");
     let done = scene.ran(&format!("doveadm {}", words.join(" ")), &output);
-    scene.outcome(Place::Account, done);
+    scene.outcome(&[Place::Account], done);
     done
 }
 

@@ -8,13 +8,13 @@ use crate::site::{FOLDER, INBOX, USER, message};
 
 pub(crate) fn lmtp(scene: &mut Scene<'_>) {
     let done = deliver(scene, "<lmtp@example.org>", INBOX);
-    scene.outcome(Place::Inbox, done);
+    scene.outcome(&[Place::Inbox], done);
 }
 
 /// A mail that the user's script files in a folder.
 pub(crate) fn lmtp_filed(scene: &mut Scene<'_>) {
     let done = deliver(scene, "<lmtp-filed@example.org>", FOLDER);
-    scene.outcome(Place::Folder, done);
+    scene.outcome(&[Place::Folder], done);
 }
 
 /// Delivers a mail that belongs in that mailbox; whether the server has taken it.
@@ -22,9 +22,9 @@ pub(crate) fn deliver(scene: &mut Scene<'_>, message_id: &str, mailbox: &str) ->
     let effect = Effect::Arrived { mailbox: mailbox.into(), message_id: message_id.into() };
     scene.asks(std::slice::from_ref(&effect));
     scene.note("C: ", format!("LMTP delivery of {message_id}"));
-    let replies = scene.lmtp().deliver(&[USER], &message(message_id));
+    let (mut lmtp, offered) = scene.lmtp.take().unwrap_or_else(|| scene.offer());
+    let replies = lmtp.send(offered, &message(message_id));
     scene.note("S: ", format!("{replies:?}"));
-    scene.lmtp = None;
     let reply = match replies {
         Ok(replies) => replies.into_iter().next(),
         Err(error) => {
@@ -43,12 +43,12 @@ pub(crate) fn deliver(scene: &mut Scene<'_>, message_id: &str, mailbox: &str) ->
 
 pub(crate) fn lda(scene: &mut Scene<'_>) {
     let done = deliver_locally(scene, "<lda@example.org>", INBOX);
-    scene.outcome(Place::Inbox, done);
+    scene.outcome(&[Place::Inbox], done);
 }
 
 pub(crate) fn lda_filed(scene: &mut Scene<'_>) {
     let done = deliver_locally(scene, "<lda-filed@example.org>", FOLDER);
-    scene.outcome(Place::Folder, done);
+    scene.outcome(&[Place::Folder], done);
 }
 
 fn deliver_locally(scene: &mut Scene<'_>, message_id: &str, mailbox: &str) -> bool {
@@ -68,7 +68,7 @@ const REMOVED: u32 = 5;
 pub(crate) fn pop3(scene: &mut Scene<'_>) {
     let done = scene.pop3().is_some() && download(scene) && remove(scene);
     scene.pop3 = None;
-    scene.outcome(Place::Inbox, done);
+    scene.outcome(&[Place::Inbox], done);
 }
 
 /// Sends a command; what came after `+OK`.

@@ -21,11 +21,11 @@ const ALT: u32 = 2;
 pub(crate) fn list(scene: &mut Scene<'_>) {
     for command in ["LIST", "LSUB"] {
         let all = listed(scene, command, "*");
-        scene.outcome(Place::Account, all);
+        scene.outcome(&[Place::Account], all);
     }
     // Patterns that don't span the namespaces.
     let own = listed(scene, "LIST", FOLDER);
-    scene.outcome(Place::Folder, own);
+    scene.outcome(&[Place::Folder], own);
 }
 
 fn listed(scene: &mut Scene<'_>, command: &str, pattern: &str) -> bool {
@@ -51,7 +51,7 @@ pub(crate) fn status(scene: &mut Scene<'_>) {
             let denial = shown_less(scene, name, &reply);
             scene.denied(&command, denial);
         }
-        scene.outcome(place, done);
+        scene.outcome(&[place], done);
     }
 }
 
@@ -69,32 +69,32 @@ fn shown_less(scene: &Scene<'_>, name: &str, reply: &Reply) -> Option<String> {
 pub(crate) fn select(scene: &mut Scene<'_>) {
     for (name, place) in PLACES {
         let done = scene.select_anew(name);
-        scene.outcome(place, done);
+        scene.outcome(&[place], done);
     }
     let done = scene.select_anew(INBOX);
-    scene.outcome(Place::Inbox, done);
+    scene.outcome(&[Place::Inbox], done);
 }
 
 pub(crate) fn fetch(scene: &mut Scene<'_>) {
     for (name, place) in PLACES {
         let primary = if name == SHARED { "1:*".to_owned() } else { format!("{}:*", OLD + 1) };
         let done = scene.select(name) && scene.fetch(name, &primary);
-        scene.outcome(place, done);
+        scene.outcome(&[place], done);
     }
     let done = scene.select(INBOX) && scene.fetch(INBOX, &format!("1:{OLD}"));
-    scene.outcome(Place::Alt, done);
+    scene.outcome(&[Place::Alt], done);
     let done = scene.select(INBOX) && scene.fetch(INBOX, "1:*");
-    scene.outcome(Place::Alt, done);
+    scene.outcome(&[Place::Alt], done);
 }
 
 pub(crate) fn search(scene: &mut Scene<'_>) {
     for (name, place) in PLACES {
         let primary = if name == SHARED { "1:*".to_owned() } else { format!("{}:*", OLD + 1) };
         let done = scene.select(name) && searched(scene, name, &primary);
-        scene.outcome(place, done);
+        scene.outcome(&[place], done);
     }
     let done = scene.select(INBOX) && searched(scene, INBOX, "1:*");
-    scene.outcome(Place::Alt, done);
+    scene.outcome(&[Place::Alt], done);
 }
 
 fn searched(scene: &mut Scene<'_>, name: &str, uids: &str) -> bool {
@@ -127,7 +127,7 @@ pub(crate) fn store(scene: &mut Scene<'_>) {
         let effects = [flagged("\\Answered"), flagged("later")];
         let command = format!("UID STORE {uid} +FLAGS (\\Answered later)");
         let done = scene.select(name) && change(scene, &command, &effects);
-        scene.outcome(place, done);
+        scene.outcome(&[place], done);
     }
 }
 
@@ -137,7 +137,7 @@ pub(crate) fn expunge(scene: &mut Scene<'_>) {
         let place = if uid > OLD { Place::Inbox } else { Place::Alt };
         let gone = Effect::Gone { mailbox: INBOX.into(), uid };
         let done = scene.select(INBOX) && change(scene, &format!("UID EXPUNGE {uid}"), &[gone]);
-        scene.outcome(place, done);
+        scene.outcome(&[place], done);
     }
 }
 
@@ -150,42 +150,46 @@ pub(crate) fn append(scene: &mut Scene<'_>) {
         if done {
             scene.promised(&[effect]);
         }
-        scene.outcome(place, done);
+        scene.outcome(&[place], done);
     }
 }
 
 pub(crate) fn copy(scene: &mut Scene<'_>) {
-    for (uid, to, place) in
-        [(PRIMARY, FOLDER, Place::Inbox), (PRIMARY, SHARED, Place::Namespace), (ALT, FOLDER, Place::Alt)]
-    {
+    for (uid, to, places) in [
+        (PRIMARY, FOLDER, [Place::Inbox, Place::Folder]),
+        (PRIMARY, SHARED, [Place::Inbox, Place::Namespace]),
+        (ALT, FOLDER, [Place::Alt, Place::Folder]),
+    ] {
         let effect = Effect::Arrived { mailbox: to.into(), message_id: id(INBOX, uid) };
         let done = scene.select(INBOX) && change(scene, &format!("UID COPY {uid} {}", quoted(to)), &[effect]);
-        scene.outcome(place, done);
+        scene.outcome(&places, done);
     }
 }
 
 pub(crate) fn move_mails(scene: &mut Scene<'_>) {
-    for (uid, to, place) in
-        [(PRIMARY, FOLDER, Place::Inbox), (PRIMARY + 1, SHARED, Place::Namespace), (ALT, FOLDER, Place::Alt)]
-    {
+    for (uid, to, places) in [
+        (PRIMARY, FOLDER, [Place::Inbox, Place::Folder]),
+        (PRIMARY + 1, SHARED, [Place::Inbox, Place::Namespace]),
+        (ALT, FOLDER, [Place::Alt, Place::Folder]),
+    ] {
         let message_id = id(INBOX, uid);
         let effect = Effect::Moved { from: INBOX.into(), uid, to: to.into(), message_id };
         let done = scene.select(INBOX) && change(scene, &format!("UID MOVE {uid} {}", quoted(to)), &[effect]);
-        scene.outcome(place, done);
+        scene.outcome(&places, done);
     }
 }
 
 pub(crate) fn create(scene: &mut Scene<'_>) {
     for (name, place) in [("New", Place::Folder), ("Other/New", Place::Namespace)] {
         let done = change(scene, &format!("CREATE {}", quoted(name)), &[Effect::Created(name.into())]);
-        scene.outcome(place, done);
+        scene.outcome(&[place], done);
     }
 }
 
 pub(crate) fn delete(scene: &mut Scene<'_>) {
     for (name, place) in [(FOLDER, Place::Folder), (SHARED, Place::Namespace)] {
         let done = change(scene, &format!("DELETE {}", quoted(name)), &[Effect::Deleted(name.into())]);
-        scene.outcome(place, done);
+        scene.outcome(&[place], done);
     }
 }
 
@@ -194,7 +198,7 @@ pub(crate) fn rename(scene: &mut Scene<'_>) {
     {
         let effect = Effect::Renamed { from: from.into(), to: to.into() };
         let done = change(scene, &format!("RENAME {} {}", quoted(from), quoted(to)), &[effect]);
-        scene.outcome(place, done);
+        scene.outcome(&[place], done);
     }
 }
 
@@ -202,7 +206,7 @@ pub(crate) fn subscribe(scene: &mut Scene<'_>) {
     for (name, place) in EMPTY.into_iter().zip([Place::Folder, Place::Namespace]) {
         let effect = Effect::Subscribed(name.into());
         let done = change(scene, &format!("SUBSCRIBE {}", quoted(name)), &[effect]);
-        scene.outcome(place, done);
+        scene.outcome(&[place], done);
     }
 }
 
@@ -211,12 +215,12 @@ pub(crate) fn idle(scene: &mut Scene<'_>) {
     let idling =
         scene.select(INBOX) && scene.say("IDLE").is_some_and(|reply| reply.status == Status::Continue);
     if !idling {
-        scene.outcome(Place::Inbox, false);
+        scene.outcome(&[Place::Inbox], false);
         return;
     }
     if delivery::deliver(scene, "<idle@example.org>", INBOX) {
         scene.hear_of_new_mail();
     }
     let done = scene.converse("DONE", |imap| imap.finish(b"DONE")).is_some_and(|reply| reply.is_ok());
-    scene.outcome(Place::Inbox, done);
+    scene.outcome(&[Place::Inbox], done);
 }

@@ -10,6 +10,7 @@ mod delivery;
 mod effect;
 mod honest;
 mod imap;
+mod mbsync;
 mod plan;
 mod report;
 mod scene;
@@ -132,32 +133,31 @@ fn matrix(format: Format) {
     report::judge(format);
 }
 
-#[test]
-#[ignore = "needs root: real Dovecot"]
-fn mdbox() {
-    matrix(Format::Mdbox);
+macro_rules! tests {
+    ($($format:ident: $variant:ident,)*) => {
+        $(mod $format {
+            use fixtures::dovecot::Format;
+
+            #[test]
+            #[ignore = "needs root: real Dovecot"]
+            fn is_lossless_honest_and_clean() {
+                crate::matrix(Format::$variant);
+            }
+
+            #[test]
+            #[ignore = "needs root: real Dovecot"]
+            fn keeps_in_step_with_mbsync() {
+                crate::mbsync::through_outages(Format::$variant);
+            }
+        })*
+    };
 }
 
-#[test]
-#[ignore = "needs root: real Dovecot"]
-fn sdbox() {
-    matrix(Format::Sdbox);
-}
-
-#[test]
-#[ignore = "needs root: real Dovecot"]
-fn maildir() {
-    matrix(Format::Maildir);
-}
-
-#[test]
-#[ignore = "needs root: real Dovecot"]
-fn maildir_fs() {
-    matrix(Format::MaildirFs);
-}
-
-#[test]
-#[ignore = "needs root: real Dovecot"]
-fn mbox() {
-    matrix(Format::Mbox);
+// Tests of their own, so that they run side by side.
+tests! {
+    mdbox: Mdbox,
+    sdbox: Sdbox,
+    maildir: Maildir,
+    maildir_fs: MaildirFs,
+    mbox: Mbox,
 }

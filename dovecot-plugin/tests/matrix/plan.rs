@@ -74,9 +74,9 @@ impl When {
 pub(crate) enum Session {
     /// An IMAP client that has selected the INBOX; it also looks on while others do something.
     Imap,
-    /// A POP3 client that has logged in.
+    /// A POP3 client that knows how many mails there are.
     Pop3,
-    /// A mail server that has said `LHLO`.
+    /// A mail server that has announced a mail, and is about to send it.
     Lmtp,
 }
 
@@ -143,18 +143,20 @@ pub(crate) fn goes_on(format: Format, away: Away, action: &str, place: Place) ->
         // Delivery needs the scripts in it.
         Away::Home => !matches!(action, "LMTP" | "LMTP, filed" | "LDA" | "LDA, filed"),
         Away::Namespace => !matches!(place, Place::Namespace | Place::Account),
-        Away::Inbox => matches!(place, Place::Folder | Place::Namespace),
-        Away::Mail => format == Format::Mbox && place == Place::Inbox && !action.contains("filed"),
-        Away::Alt => place != Place::Alt && goes_on_without_alt(format, action),
+        // At RCPT, LMTP looks into the INBOX before the script says where the mail goes.
+        Away::Inbox => matches!(place, Place::Folder | Place::Namespace) && action != "LMTP, filed",
+        Away::Mail => format == Format::Mbox && place == Place::Inbox,
+        Away::Alt => goes_on_without_alt(format, action, place),
         Away::Index | Away::Control | Away::Attachments => false,
     }
 }
 
-fn goes_on_without_alt(format: Format, action: &str) -> bool {
+fn goes_on_without_alt(format: Format, action: &str, place: Place) -> bool {
     match action {
-        "LIST" | "STATUS" | "SELECT" | "FETCH" | "SEARCH BODY" | "STORE" | "APPEND" | "SUBSCRIBE"
-        | "IDLE" | "LMTP" | "LMTP, filed" | "LDA" | "LDA, filed" => true,
+        // In mdbox a mail is copied, moved and expunged in the map, wherever it is.
         "RENAME" | "EXPUNGE" | "COPY" | "MOVE" | "CREATE" => format == Format::Mdbox,
+        "LIST" | "STATUS" | "SELECT" | "FETCH" | "SEARCH BODY" | "STORE" | "APPEND" | "SUBSCRIBE"
+        | "IDLE" | "LMTP" | "LMTP, filed" | "LDA" | "LDA, filed" => place != Place::Alt,
         _ => false,
     }
 }

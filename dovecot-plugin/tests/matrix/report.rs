@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::Write as _;
 use std::path::PathBuf;
 
@@ -53,10 +53,13 @@ impl Cell {
         let mut crashes = scene.crashes;
         let crashed = |line: &&str| line.contains("Panic:") || line.contains("killed with signal");
         crashes.extend(log.lines().filter(crashed).map(str::to_owned));
-        let going = |place: &&Place| goes_on(site.format, away, action.name, **place);
+        let going =
+            |places: &&Vec<Place>| places.iter().all(|place| goes_on(site.format, away, action.name, *place));
         let stopped = match site.guard {
             Guard::Stock => Vec::new(),
-            Guard::Guarded => scene.stopped.iter().filter(going).map(|place| format!("{place:?}")).collect(),
+            Guard::Guarded => {
+                scene.stopped.iter().filter(going).map(|places| format!("{places:?}")).collect()
+            }
         };
         let strays = strays.iter().map(|path| path.display().to_string()).collect();
         let found = [lost, scene.denials, strays, crashes, stopped];
@@ -73,58 +76,78 @@ impl Cell {
     }
 }
 
-/// The file with a line for each cell of one format and server.
+/// The results of one format and server: a file with a line for each cell, and one with all that was said.
 pub(crate) struct Report {
     format: Format,
     guard: Guard,
-    file: File,
+    lines: File,
+    transcripts: File,
 }
 
 fn directory() -> PathBuf {
     PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("matrix")
 }
 
-fn path(format: Format, guard: Guard) -> PathBuf {
-    directory().join(format!("{}-{}", format.name(), guard.name()))
+fn name(format: Format, guard: Guard) -> String {
+    format!("{}-{}", format.name(), guard.name())
 }
 
 impl Report {
     pub(crate) fn create(format: Format, guard: Guard) -> Report {
         fs::create_dir_all(directory()).expect("a directory for results");
-        let path = path(format, guard);
-        let file = OpenOptions::new().create(true).write(true).truncate(true).open(path).expect("results");
-        Report { format, guard, file }
+        let create = |name: &str| File::create(directory().join(name)).expect("results");
+        let lines = create(&name(format, guard));
+        let transcripts = create(&format!("{}.transcripts", name(format, guard)));
+        Report { format, guard, lines, transcripts }
     }
 
-    /// Writes a cell down, and all that was said in it when that is of interest.
+    /// Writes a cell down, and shows all that was said in it when something is wrong.
     pub(crate) fn add(&self, cell: &Cell) {
         let line = [cell.away.name(), cell.when.name(), cell.action, &cell.lacks, &cell.why.join(" | ")];
-        writeln!(&self.file, "{}", line.join("\t").replace('\n', " ")).expect("results");
+        writeln!(&self.lines, "{}", line.join("\t").replace('\n', " ")).expect("results");
+        let name = Cell::name(self.format, cell.away, cell.when, cell.action);
+        let guard = self.guard.name();
+        let said = format!("\n=== {name}, {guard}\n{}\n{}", cell.why.join("\n"), cell.transcript);
+        (&self.transcripts).write_all(said.as_bytes()).expect("results");
         let healthy = self.guard == Guard::Guarded || cell.away == Away::Nothing;
         if healthy && !cell.lacks.is_empty() {
-            let name = Cell::name(self.format, cell.away, cell.when, cell.action);
-            println!("\n=== {name}, {}\n{}\n{}", self.guard.name(), cell.why.join("\n"), cell.transcript);
+            show(&said);
         }
     }
 }
 
+/// Prints something for whoever runs the tests.
+pub(crate) fn show(text: &str) {
+    println!("{text}");
+}
+
+/// Keeps a result for other processes.
+pub(crate) fn keep(name: &str, text: &str) {
+    fs::create_dir_all(directory()).expect("a directory for results");
+    fs::write(directory().join(name), text).expect("results");
+}
+
+/// A result that was kept.
+pub(crate) fn kept(name: &str) -> String {
+    fs::read_to_string(directory().join(name)).expect("results")
+}
+
 /// The letters for each cell, by what is away, when, and the action.
 fn read(format: Format, guard: Guard) -> BTreeMap<[String; 3], String> {
-    let text = fs::read_to_string(path(format, guard)).expect("results");
     let cell = |line: &str| {
         let mut words = line.split('\t').map(str::to_owned);
         let mut next = || words.next().expect("a word of the results");
         ([next(), next(), next()], next())
     };
-    text.lines().map(cell).collect()
+    kept(&name(format, guard)).lines().map(cell).collect()
 }
 
 /// Prints the table and panics unless the guarded server was faultless, and the other one wasn't.
 pub(crate) fn judge(format: Format) {
     let [stock, guarded] = [Guard::Stock, Guard::Guarded].map(|guard| read(format, guard));
     let table = table(format, &stock, &guarded);
-    fs::write(directory().join(format!("{}.md", format.name())), &table).expect("results");
-    println!("{table}");
+    keep(&format!("{}.md", format.name()), &table);
+    show(&table);
     let faulty: Vec<_> = guarded.iter().filter(|(_, lacks)| !lacks.is_empty()).collect();
     assert!(faulty.is_empty(), "{} of {} cells fail: {faulty:?}", faulty.len(), guarded.len());
     let healthy = |name: &[String; 3]| name[0] == Away::Nothing.name();

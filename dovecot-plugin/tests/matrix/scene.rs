@@ -5,7 +5,7 @@ use std::fmt::{Display, Write};
 use std::process::Output;
 
 use fixtures::client::imap::{Imap, Reply, Status, quoted};
-use fixtures::client::lmtp::Lmtp;
+use fixtures::client::lmtp::{self, Lmtp};
 use fixtures::client::pop3::Pop3;
 use fixtures::dovecot::{Mailbox, PASSWORD, Truth};
 
@@ -24,13 +24,12 @@ pub(crate) struct Scene<'a> {
     pub(crate) denials: Vec<String>,
     /// Panics and the like that a client or a command saw.
     pub(crate) crashes: Vec<String>,
-    /// Where the action was done, or wasn't.
-    pub(crate) done: BTreeSet<Place>,
-    pub(crate) stopped: BTreeSet<Place>,
+    /// Where the action was not done, in one place or between two.
+    pub(crate) stopped: BTreeSet<Vec<Place>>,
     pub(crate) transcript: String,
     imap: Option<Imap>,
     pub(crate) pop3: Option<Pop3>,
-    pub(crate) lmtp: Option<Lmtp>,
+    pub(crate) lmtp: Option<(Lmtp, Vec<lmtp::Reply>)>,
     selected: Option<String>,
     /// How many mails the server has taken out of the selected mailbox.
     expunged: usize,
@@ -44,7 +43,6 @@ impl<'a> Scene<'a> {
             asked: Vec::new(),
             denials: Vec::new(),
             crashes: Vec::new(),
-            done: BTreeSet::new(),
             stopped: BTreeSet::new(),
             transcript: String::new(),
             imap: None,
@@ -60,7 +58,7 @@ impl<'a> Scene<'a> {
         match session {
             Session::Imap => drop(self.select(INBOX)),
             Session::Pop3 => drop(self.pop3()),
-            Session::Lmtp => drop(self.lmtp()),
+            Session::Lmtp => self.lmtp = Some(self.offer()),
         }
         assert_eq!(self.denials, Vec::<String>::new(), "all is well before:\n{}", self.transcript);
     }
@@ -232,7 +230,12 @@ impl<'a> Scene<'a> {
         if self.pop3.is_none() {
             self.note("C: ", "PASS");
             let mut pop3 = self.site.dovecot.pop3().expect("POP3 greets");
-            match pop3.login(USER, PASSWORD) {
+            // The login process answers PASS; when STAT is answered, the mailbox is open.
+            let login = |pop3: &mut Pop3| match pop3.login(USER, PASSWORD)? {
+                reply if reply.ok => pop3.command("STAT"),
+                reply => Ok(reply),
+            };
+            match login(&mut pop3) {
                 Ok(reply) => {
                     self.note("S: ", format!("{reply:?}"));
                     self.denied("PASS", honest::pop3_refusal(&reply));
@@ -244,10 +247,12 @@ impl<'a> Scene<'a> {
         self.pop3.as_mut()
     }
 
-    /// An LMTP connection that has said `LHLO`.
-    pub(crate) fn lmtp(&mut self) -> &mut Lmtp {
-        let site = self.site;
-        self.lmtp.get_or_insert_with(|| site.dovecot.lmtp().expect("LMTP greets"))
+    /// An LMTP connection on which a mail for the user was announced, and the answer.
+    pub(crate) fn offer(&mut self) -> (Lmtp, Vec<lmtp::Reply>) {
+        let mut lmtp = self.site.dovecot.lmtp().expect("LMTP greets");
+        let replies = lmtp.offer(&[USER]).expect("LMTP answers");
+        self.note("S: ", format!("{replies:?}"));
+        (lmtp, replies)
     }
 
     /// Runs a command such as `doveadm`; whether it succeeded.
@@ -268,9 +273,10 @@ impl<'a> Scene<'a> {
     }
 
     /// Notes whether the action was done there.
-    pub(crate) fn outcome(&mut self, place: Place, done: bool) {
-        let places = if done { &mut self.done } else { &mut self.stopped };
-        places.insert(place);
+    pub(crate) fn outcome(&mut self, places: &[Place], done: bool) {
+        if !done {
+            self.stopped.insert(places.to_vec());
+        }
     }
 
     /// The effects that a command is to have; call before it is sent.

@@ -100,6 +100,11 @@ impl Site {
         self.mount(away).into_iter().for_each(Mount::bring_back);
     }
 
+    /// The directory with all mountpoints.
+    pub(crate) fn root(&self) -> &Path {
+        &self.root
+    }
+
     /// The mountpoint of that filesystem.
     pub(crate) fn mountpoint(&self, away: Away) -> Option<&Path> {
         self.mount(away).map(Mount::path)
