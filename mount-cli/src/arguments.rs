@@ -52,6 +52,7 @@ pub(crate) enum Command {
     State { path: Option<PathBuf>, state: Option<State>, all: bool },
     Status { paths: Vec<PathBuf>, all: bool },
     Check { operation: Operation, paths: Vec<PathBuf> },
+    Discover(Discover),
     Audit { paths: Vec<PathBuf>, user: Option<String> },
     CreateMaildir(Create),
     CreateMbox(Create),
@@ -64,6 +65,16 @@ pub(crate) struct Recording {
     pub not_mounted: bool,
     pub require_identity: bool,
     pub any_filesystem: bool,
+}
+
+/// Where to look for mail, and whether to change anything.
+#[derive(Debug, Default)]
+pub(crate) struct Discover {
+    pub dry_run: bool,
+    pub all: bool,
+    pub mail_paths: Vec<PathBuf>,
+    /// Dovecot's configuration file, where it is not the usual one.
+    pub configuration: Option<PathBuf>,
 }
 
 #[derive(Debug)]
@@ -82,6 +93,7 @@ pub(crate) enum Name {
     State,
     Status,
     Check,
+    Discover,
     Audit,
     CreateMaildir,
     CreateMbox,
@@ -89,12 +101,13 @@ pub(crate) enum Name {
 }
 
 impl Name {
-    const ALL: [(&str, Name); 9] = [
+    const ALL: [(&str, Name); 10] = [
         ("add", Name::Add),
         ("remove", Name::Remove),
         ("state", Name::State),
         ("status", Name::Status),
         ("check", Name::Check),
+        ("discover", Name::Discover),
         ("audit", Name::Audit),
         ("create-maildir", Name::CreateMaildir),
         ("create-mbox", Name::CreateMbox),
@@ -136,6 +149,7 @@ struct Words {
     recording: Recording,
     operation: Option<Operation>,
     all: bool,
+    discover: Discover,
     user: Option<String>,
     owner: Option<(Uid, Gid)>,
     mode: Option<u32>,
@@ -209,6 +223,14 @@ impl Words {
             (Some(Name::Add), "any-filesystem") => self.recording.any_filesystem = true,
             (Some(Name::State | Name::Status), "all") => self.all = true,
             (Some(Name::Check | Name::Exec), "for") => self.operation = Some(word(&parser.value()?)?),
+            (Some(Name::Discover), "dry-run") => self.discover.dry_run = true,
+            (Some(Name::Discover), "all") => self.discover.all = true,
+            (Some(Name::Discover), "mail-path") => {
+                self.discover.mail_paths.push(absolute(&parser.value()?)?);
+            }
+            (Some(Name::Discover), "config") => {
+                self.discover.configuration = Some(absolute(&parser.value()?)?);
+            }
             (Some(Name::Audit), "user") => self.user = Some(parser.value()?.string()?),
             (Some(Name::CreateMaildir | Name::CreateMbox), "owner") => {
                 self.owner = Some(owner(&parser.value()?.string()?)?);
@@ -252,6 +274,7 @@ impl Words {
             }
             Name::Status => Command::Status { paths: values.all()?, all: self.all },
             Name::Check => Command::Check { operation, paths: values.at_least_one()? },
+            Name::Discover => Command::Discover(self.discover),
             Name::Audit => Command::Audit { paths: values.all()?, user: self.user },
             Name::CreateMaildir | Name::CreateMbox => {
                 let (owner, mode, parents) = (self.owner, self.mode, self.parents);

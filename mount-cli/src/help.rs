@@ -17,6 +17,7 @@ fn of_command(name: Name) -> &'static str {
         Name::State => STATE,
         Name::Status => STATUS,
         Name::Check => CHECK,
+        Name::Discover => DISCOVER,
         Name::Audit => AUDIT,
         Name::CreateMaildir => CREATE_MAILDIR,
         Name::CreateMbox => CREATE_MBOX,
@@ -35,6 +36,7 @@ Commands:
   state [PATH [STATE]]    show the states, or set one
   status [PATH...]        show what is mounted, what is not, and why
   check PATH...           say by exit code whether an operation is permitted
+  discover                find and register the mountpoints that mail uses
   audit [PATH...]         look underneath the mounts
   create-maildir PATH     create a Maildir, never underneath
   create-mbox PATH        create an mbox, never underneath
@@ -151,6 +153,23 @@ Options:
 
 Example:
   mountguard audit --user vmail
+";
+
+const DISCOVER: &str = "\
+Finds the filesystems that mail uses and registers those that nobody has registered or removed. They come from
+Dovecot's configuration, from its user database, and from mail processes that opened a store. Warns once of
+registered mountpoints that are not there. What is registered already, or was removed by hand, stays as it is.
+
+Usage: mountguard discover [OPTION...]
+
+Options:
+  --dry-run         change nothing; show each place for mail, who says so, and what would become of it
+  --mail-path PATH  mail lies there too, of any server; may be given several times
+  --all             also every other filesystem that is not known to be without mail
+  --config FILE     Dovecot's configuration, where it is not the usual one
+
+Example:
+  mountguard discover --dry-run
 ";
 
 const CREATE_MAILDIR: &str = "\

@@ -5,6 +5,7 @@
 mod arguments;
 mod command;
 mod console;
+mod discover;
 mod failure;
 mod help;
 mod namespace;

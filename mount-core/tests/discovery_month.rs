@@ -219,7 +219,7 @@ fn discover(directories: &Directories, table: &MountTable) -> Told {
         missing.into_iter().map(|(path, presence)| Warning::Absent(path, presence)).collect();
     let memory = Memory::open(&directories.run).expect("the memory");
     let changes = memory.compare(&warnings);
-    memory.remember(&warnings).expect("remember");
+    memory.remember(&warnings, true).expect("remember");
     let mut told = Told { added: added.into_iter().collect(), ..Told::default() };
     for warning in &changes.new {
         match warning {

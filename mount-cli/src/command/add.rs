@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use mount_core::registry::{Document, Entry, Inserted, Mode, Options, Pattern};
-use mount_core::{Error, ErrorKind, Filesystem, Identity, Mounts, Presence, State};
+use mount_core::registry::{Document, Entry, Inserted, Options, Pattern};
+use mount_core::{Error, ErrorKind, Filesystem, Mounts, Presence, State};
 
 use crate::arguments::Recording;
 use crate::console::Console;
@@ -137,23 +137,10 @@ impl Wanted {
             }
             return Ok(());
         };
-        let identity = Identity::of(filesystem);
-        let fields = [
-            (Options::FSTYPE, identity.fs_type),
-            (Options::UUID, identity.uuid),
-            (Options::SOURCE, identity.source),
-            (Options::ROOT, identity.root),
-        ];
-        for (key, value) in fields {
-            match value {
-                Some(value) => options.set(key, &value),
-                None => options.remove(key),
-            }
-        }
-        options.set_mode(if filesystem.read_only { Mode::ReadOnly } else { Mode::ReadWrite });
+        options.record(filesystem);
         if self.recording.any_filesystem {
             options.require_identity(false);
-        } else if self.recording.require_identity || self.is_part() {
+        } else if self.recording.require_identity {
             options.require_identity(true);
         }
         Ok(())

@@ -11,6 +11,7 @@ mod status;
 
 use crate::arguments::{Command, Invocation};
 use crate::console::Console;
+use crate::discover;
 use crate::failure::{Failure, exit};
 use crate::help;
 use crate::session::Session;
@@ -32,6 +33,7 @@ pub(crate) fn run(invocation: &Invocation, console: &mut Console) -> Result<u8, 
         Command::State { path, state, all } => state::run(&session, path.as_deref(), *state, *all, console),
         Command::Status { paths, all } => status::run(&session, paths, *all, console),
         Command::Check { operation, paths } => check::run(&session, *operation, paths, console),
+        Command::Discover(request) => discover::run(&session, request, console),
         Command::Audit { paths, user } => audit::run(&session, paths, user.as_deref(), console),
         Command::CreateMaildir(create) => create::maildir(&session, create, console),
         Command::CreateMbox(create) => create::mbox(&session, create, console),

@@ -4,6 +4,7 @@ mod audit;
 mod bad_input;
 mod create;
 mod damaged_registry;
+mod discover;
 mod exec;
 mod formats;
 mod judging;

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use nix::fcntl::{Flock, FlockArg};
 
-use super::plan::{Warning, absence};
+use super::plan::{ABSENT, Warning, absence};
 use crate::error::{Error, ErrorKind};
 
 /// More than this is not read: it is not a list of ours.
@@ -75,13 +75,16 @@ impl Memory {
         }
     }
 
-    /// Remembers that all these hold, and no others. To be called after they were given: one that is given twice
-    /// is better than one that is lost.
+    /// Remembers that all these hold, and no others; where not everything could be found out (`complete` false),
+    /// only what was told of registered mountpoints can be over. To be called after they were given: one that is
+    /// given twice is better than one that is lost.
     ///
     /// # Errors
     /// [`ErrorKind::Io`] when the file cannot be written.
-    pub fn remember(mut self, now: &[Warning]) -> Result<(), Error> {
-        let keys: BTreeSet<String> = now.iter().map(Warning::key).collect();
+    pub fn remember(mut self, now: &[Warning], complete: bool) -> Result<(), Error> {
+        let mut keys: BTreeSet<String> = now.iter().map(Warning::key).collect();
+        let is_kept = |key: &&String| !complete && !key.starts_with(ABSENT);
+        keys.extend(self.given.iter().filter(is_kept).cloned());
         let Some(file) = self.file.as_mut().filter(|_| keys != self.given) else { return Ok(()) };
         let text: String = keys.iter().flat_map(|key| [key, "\n"]).collect();
         let written = file
@@ -108,7 +111,7 @@ mod tests {
             let now: Vec<Warning> = now.iter().map(|path| absent(path)).collect();
             let memory = Memory::open(run.path()).expect("open");
             let changes = memory.compare(&now);
-            memory.remember(&now).expect("remember");
+            memory.remember(&now, true).expect("remember");
             (
                 changes.new.len(),
                 ["/srv/mail\n\u{7f}", "/srv/alt"].map(|path| changes.has_returned(Path::new(path))),
@@ -124,6 +127,17 @@ mod tests {
     }
 
     #[test]
+    fn what_could_not_be_found_out_is_not_over() {
+        let run = tempfile::tempdir().expect("a run directory");
+        let unguarded = Warning::Unguarded(vec!["lmtp".to_owned()]);
+        let memory = Memory::open(run.path()).expect("open");
+        memory.remember(&[unguarded.clone(), absent("/srv/alt")], true).expect("remember");
+        Memory::open(run.path()).expect("open").remember(&[], false).expect("remember");
+        let changes = Memory::open(run.path()).expect("open").compare(&[unguarded, absent("/srv/alt")]);
+        assert_eq!(changes.new, [absent("/srv/alt")]);
+    }
+
+    #[test]
     fn what_is_observed_is_not_part_of_a_warning_s_identity() {
         let wrong = Warning::Absent("/srv/alt".into(), Presence::WrongFilesystem("another".to_owned()));
         assert_eq!(wrong.key(), absent("/srv/alt").key());
@@ -133,6 +147,6 @@ mod tests {
     fn without_a_run_directory_everything_is_new() {
         let memory = Memory::open(Path::new("/nonexistent/run")).expect("open nothing");
         assert_eq!(memory.compare(&[absent("/a")]).new, [absent("/a")]);
-        memory.remember(&[absent("/a")]).expect("nothing to write to");
+        memory.remember(&[absent("/a")], true).expect("nothing to write to");
     }
 }

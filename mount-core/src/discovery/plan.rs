@@ -113,9 +113,12 @@ pub fn absent(document: &Document, presence: impl Fn(&Path) -> Presence) -> Vec<
         .collect()
 }
 
+/// How the keys of warnings begin that are about absent mountpoints.
+pub(super) const ABSENT: &str = "absent ";
+
 /// The key of the warning that a mountpoint is absent.
 pub(super) fn absence(mountpoint: &Path) -> String {
-    format!("absent {}", quoted(mountpoint))
+    format!("{ABSENT}{}", quoted(mountpoint))
 }
 
 /// Something to warn of.

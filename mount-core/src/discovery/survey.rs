@@ -23,7 +23,8 @@ use crate::table::{Mount, MountTable};
 ///
 /// let table = MountTable::parse(b"1 0 8:1 / / rw - ext4 /dev/sda1 rw\n2 1 8:2 / /srv/mail rw - xfs /dev/sdb1 rw\n")?;
 /// let mut survey = Survey::new(&table);
-/// survey.look(&Candidate::named(Path::new("/srv/mail/example.org"))?);
+/// let lies_on = survey.look(&Candidate::named(Path::new("/srv/mail/example.org"))?);
+/// assert_eq!(lies_on.as_deref(), Some(Path::new("/srv/mail")));
 /// assert_eq!(survey.findings()[0].mountpoint, Path::new("/srv/mail"));
 /// # Ok::<(), mount_core::Error>(())
 /// ```
@@ -90,20 +91,26 @@ impl<'a> Survey<'a> {
     }
 
     /// Takes note of the mounts that a candidate concerns: those at or above its fixed beginning, `/` excepted, and
-    /// those below it that its patterns lead to. False when there are none.
-    pub fn look(&mut self, candidate: &Candidate) -> bool {
+    /// those below it that its patterns lead to. Returns the mountpoint that the beginning lies on, unless it is `/`.
+    pub fn look(&mut self, candidate: &Candidate) -> Option<PathBuf> {
         let beginning = candidate.reach.beginning().as_os_str().as_encoded_bytes();
-        let above =
-            path::prefix_ends(beginning).filter(|end| self.note(&beginning[..*end], candidate)).count();
-        if !candidate.reach.is_pattern() {
-            return above > 0;
+        let on = path::prefix_ends(beginning).filter(|end| self.note(&beginning[..*end], candidate)).last();
+        if candidate.reach.is_pattern() {
+            self.look_below(candidate);
         }
+        on.map(|end| path_buf(&beginning[..end]))
+    }
+
+    fn look_below(&mut self, candidate: &Candidate) {
         let below = |at: &&&[u8]| {
-            candidate.reach.leads_through(at) && !self.homes.iter().any(|homes| homes.encloses(at))
+            **at != b"/"
+                && candidate.reach.leads_through(at)
+                && !self.homes.iter().any(|homes| homes.encloses(at))
         };
-        let below: Vec<&[u8]> =
-            self.visible.keys().chain(self.expected.keys()).filter(below).copied().collect();
-        above + below.into_iter().filter(|at| *at != b"/" && self.note(at, candidate)).count() > 0
+        let mountpoints = self.visible.keys().chain(self.expected.keys());
+        for at in mountpoints.filter(below).copied().collect::<Vec<_>>() {
+            self.note(at, candidate);
+        }
     }
 
     /// Takes note of every mount that could hold mail for all the table tells.
