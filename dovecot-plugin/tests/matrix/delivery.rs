@@ -81,7 +81,7 @@ fn ask(scene: &mut Scene<'_>, command: &str) -> Option<String> {
     reply.ok.then_some(reply.text)
 }
 
-fn download(scene: &mut Scene<'_>) -> bool {
+pub(crate) fn download(scene: &mut Scene<'_>) -> bool {
     let Some(stat) = ask(scene, "STAT") else { return false };
     let mails = scene.known.mailboxes.get(INBOX).cloned().unwrap_or_default().mails;
     let number: usize = stat.split(' ').next().and_then(|word| word.parse().ok()).unwrap_or_default();

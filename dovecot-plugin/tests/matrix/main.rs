@@ -50,7 +50,8 @@ impl Scope {
         let mut cells = Vec::new();
         for (row, away) in Away::of(format).iter().enumerate() {
             for (late, when) in When::ALL.into_iter().enumerate() {
-                for (column, action) in ACTIONS.iter().enumerate() {
+                for (column, action) in ACTIONS.iter().enumerate().filter(|(_, action)| when.concerns(action))
+                {
                     let wanted = match self {
                         Scope::All => true,
                         Scope::Covering => (row + column + 2 * shift + late) % SUBSET == 0,
@@ -74,8 +75,8 @@ fn run(site: &Site, away: Away, when: When, action: &Action) -> Cell {
     site.restore(away);
     let logged = site.dovecot.log().len();
     let mut scene = Scene::new(site);
-    if when == When::Mid {
-        scene.begin(action.session);
+    if when != When::Before {
+        scene.begin(action.session, when == When::Reading);
     }
     site.take_away(away);
     scene.note("", format!("-- {} is away", away.name()));

@@ -56,15 +56,23 @@ pub(crate) enum When {
     Before,
     /// In the middle of the client's session, which lasts until it is back.
     Mid,
+    /// The same, and the client has read all mails before, so that their files may be open or their texts known.
+    Reading,
 }
 
 impl When {
-    pub(crate) const ALL: [When; 2] = [When::Before, When::Mid];
+    pub(crate) const ALL: [When; 3] = [When::Before, When::Mid, When::Reading];
+
+    /// Whether it makes a difference to the action: a client who looks on, or only delivers, doesn't read.
+    pub(crate) fn concerns(self, action: &Action) -> bool {
+        self != When::Reading || matches!(action.session, Session::Imap | Session::Pop3)
+    }
 
     pub(crate) fn name(self) -> &'static str {
         match self {
             When::Before => "before",
             When::Mid => "mid-session",
+            When::Reading => "reading",
         }
     }
 }
@@ -72,8 +80,10 @@ impl When {
 /// What kind of session is there when the filesystem goes away in the middle of one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Session {
-    /// An IMAP client that has selected the INBOX; it also looks on while others do something.
+    /// An IMAP client that has selected the INBOX.
     Imap,
+    /// The same, which looks on while others do something.
+    Onlooker,
     /// A POP3 client that knows how many mails there are.
     Pop3,
     /// A mail server that has announced a mail, and is about to send it.
@@ -109,16 +119,16 @@ pub(crate) const ACTIONS: [Action; 27] = [
     action("IDLE", Session::Imap, imap::idle),
     action("LMTP", Session::Lmtp, delivery::lmtp),
     action("LMTP, filed", Session::Lmtp, delivery::lmtp_filed),
-    action("LDA", Session::Imap, delivery::lda),
-    action("LDA, filed", Session::Imap, delivery::lda_filed),
+    action("LDA", Session::Onlooker, delivery::lda),
+    action("LDA, filed", Session::Onlooker, delivery::lda_filed),
     action("POP3", Session::Pop3, delivery::pop3),
-    action("force-resync", Session::Imap, commands::force_resync),
-    action("purge", Session::Imap, commands::purge),
-    action("altmove", Session::Imap, commands::altmove),
-    action("index", Session::Imap, commands::index),
-    action("backup to", Session::Imap, commands::backup_to),
-    action("backup from", Session::Imap, commands::backup_from),
-    action("sync", Session::Imap, commands::sync),
+    action("force-resync", Session::Onlooker, commands::force_resync),
+    action("purge", Session::Onlooker, commands::purge),
+    action("altmove", Session::Onlooker, commands::altmove),
+    action("index", Session::Onlooker, commands::index),
+    action("backup to", Session::Onlooker, commands::backup_to),
+    action("backup from", Session::Onlooker, commands::backup_from),
+    action("sync", Session::Onlooker, commands::sync),
 ];
 
 /// Where something is done.

@@ -9,6 +9,7 @@ use fixtures::client::lmtp::{self, Lmtp};
 use fixtures::client::pop3::Pop3;
 use fixtures::dovecot::{Mailbox, PASSWORD, Truth};
 
+use crate::delivery;
 use crate::effect::{Asked, Effect};
 use crate::honest;
 use crate::plan::{Place, Session};
@@ -54,13 +55,16 @@ impl<'a> Scene<'a> {
     }
 
     /// Begins the session during which the filesystem goes away.
-    pub(crate) fn begin(&mut self, session: Session) {
-        match session {
-            Session::Imap => drop(self.select(INBOX)),
-            Session::Pop3 => drop(self.pop3()),
-            Session::Lmtp => self.lmtp = Some(self.offer()),
-        }
-        assert_eq!(self.denials, Vec::<String>::new(), "all is well before:\n{}", self.transcript);
+    pub(crate) fn begin(&mut self, session: Session, reads: bool) {
+        let begun = match session {
+            Session::Imap | Session::Onlooker => self.select(INBOX) && (!reads || self.fetch(INBOX, "1:*")),
+            Session::Pop3 => self.pop3().is_some() && (!reads || delivery::download(self)),
+            Session::Lmtp => {
+                self.lmtp = Some(self.offer());
+                true
+            }
+        };
+        assert!(begun && self.denials.is_empty(), "all is well before:\n{}", self.transcript);
     }
 
     /// What an IMAP session that has lived through it sees when the filesystem is back.
