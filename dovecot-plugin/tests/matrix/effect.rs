@@ -135,3 +135,51 @@ pub(crate) fn lost(before: &Truth, after: &Truth, asked: &[Asked]) -> Vec<String
         .chain(broken.map(|(effect, _)| format!("not so, as promised: {effect}")))
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use fixtures::dovecot::Mail;
+
+    use super::*;
+
+    fn truth(mails: &[(u32, &str)]) -> Truth {
+        let mail =
+            |uid: u32, id: &str| Mail { flags: [].into(), message_id: id.to_owned(), body: uid.into() };
+        let mails = mails.iter().map(|(uid, id)| (*uid, mail(*uid, id))).collect();
+        let mailbox = Mailbox { uid_validity: 1, mails };
+        Truth { mailboxes: [("INBOX".to_owned(), mailbox)].into(), ..Truth::default() }
+    }
+
+    fn gone(uid: u32) -> Effect {
+        Effect::Gone { mailbox: "INBOX".to_owned(), uid }
+    }
+
+    #[test]
+    fn what_was_asked_for_may_have_come_about_or_not() {
+        let (before, after) = (truth(&[(1, "a"), (2, "b")]), truth(&[(2, "b")]));
+        assert_eq!(lost(&before, &after, &[(gone(1), false), (gone(2), false)]), Vec::<String>::new());
+        assert_eq!(lost(&before, &after, &[]), ["mail 1 of INBOX is gone"]);
+    }
+
+    #[test]
+    fn what_was_promised_has_to_be_so() {
+        let before = truth(&[(1, "a")]);
+        let arrived = Effect::Arrived { mailbox: "INBOX".to_owned(), message_id: "b".to_owned() };
+        assert_eq!(
+            lost(&before, &before, &[(gone(1), true)]),
+            ["not so, as promised: mail 1 of INBOX is gone"]
+        );
+        assert_eq!(
+            lost(&before, &before, &[(arrived.clone(), true)]),
+            ["not so, as promised: b is in INBOX"]
+        );
+        assert_eq!(lost(&before, &before, &[(arrived, false)]), Vec::<String>::new());
+    }
+
+    #[test]
+    fn mail_that_left_one_mailbox_and_reached_no_other_is_lost() {
+        let (from, to) = ("INBOX".to_owned(), "Archive".to_owned());
+        let moved = Effect::Moved { from, uid: 1, to, message_id: "a".to_owned() };
+        assert_eq!(lost(&truth(&[(1, "a")]), &truth(&[]), &[(moved, false)]), ["mail 1 of INBOX is gone"]);
+    }
+}

@@ -96,3 +96,62 @@ pub(crate) fn shortened(response: &[Value]) -> String {
     };
     response.iter().map(text).collect::<Vec<_>>().join(" ")
 }
+
+#[cfg(test)]
+mod tests {
+    use fixtures::dovecot::Mail;
+
+    use super::*;
+
+    fn reply(status: Status, code: &str, untagged: Vec<Vec<Value>>) -> Reply {
+        Reply {
+            status,
+            code: (!code.is_empty()).then(|| code.to_owned()),
+            text: "so it is".to_owned(),
+            untagged,
+        }
+    }
+
+    fn atom(text: &str) -> Value {
+        Value::Atom(text.into())
+    }
+
+    fn mailbox_of(uids: &[u32]) -> Mailbox {
+        let mail = |uid: &u32| (*uid, Mail { flags: [].into(), message_id: format!("<{uid}>"), body: 0 });
+        Mailbox { uid_validity: 1, mails: uids.iter().map(mail).collect() }
+    }
+
+    fn fetch(uid: &str, body: &[u8]) -> Vec<Value> {
+        let items = vec![atom("UID"), atom(uid), atom("BODY[]"), Value::Text(body.to_vec())];
+        vec![atom(uid), atom("FETCH"), Value::List(items)]
+    }
+
+    #[test]
+    fn temporary_refusal_is_honest_and_a_final_one_is_not() {
+        for (code, honest) in
+            [("UNAVAILABLE", true), ("SERVERBUG", true), ("NONEXISTENT", false), ("", false)]
+        {
+            assert_eq!(refusal(&reply(Status::No, code, vec![])).is_none(), honest, "{code}");
+        }
+        assert_eq!(refusal(&reply(Status::Ok, "NONEXISTENT", vec![])), None);
+    }
+
+    #[test]
+    fn fewer_mails_than_there_are_is_a_denial() {
+        let exists = |number: &str| reply(Status::Ok, "", vec![vec![atom(number), atom("EXISTS")]]);
+        let known = mailbox_of(&[1, 2]);
+        assert_eq!(mailbox(&exists("2"), &known, 0, 0), None);
+        assert_eq!(mailbox(&exists("1"), &known, 1, 1), None, "the client wants one out of it");
+        assert!(mailbox(&exists("1"), &known, 0, 0).is_some());
+        assert!(mailbox(&reply(Status::Ok, "", vec![]), &known, 0, 1).is_some(), "an unasked expunge");
+    }
+
+    #[test]
+    fn left_out_mail_is_a_denial_unless_the_fetch_was_refused() {
+        let only_first = |status| reply(status, "UNAVAILABLE", vec![fetch("1", &message("<1>"))]);
+        let fetched = |reply: &Reply| fetched(reply, "INBOX", mailbox_of(&[1, 2]), "1:*", false);
+        assert!(fetched(&only_first(Status::Ok)).is_some());
+        assert_eq!(fetched(&only_first(Status::No)), None);
+        assert!(fetched(&reply(Status::No, "", vec![fetch("1", b"")])).is_some(), "an empty body");
+    }
+}

@@ -45,6 +45,18 @@ impl Scope {
         }
     }
 
+    /// The filesystems that are taken away under mbsync, which takes longer than a cell.
+    fn outages(&self, format: Format) -> Vec<Away> {
+        let shift = Format::ALL.iter().position(|other| *other == format).unwrap_or_default();
+        let roles = Away::of(format).iter().enumerate().filter(|(_, away)| **away != Away::Nothing);
+        let wanted = |row: usize, away: Away| match self {
+            Scope::All => true,
+            Scope::Covering => (row + shift) % 3 == 0,
+            Scope::Named(words) => named(words, &format!("{} {} mbsync", format.name(), away.name())),
+        };
+        roles.filter(|(row, away)| wanted(*row, **away)).map(|(_, away)| *away).collect()
+    }
+
     fn cells(&self, format: Format) -> Vec<(Away, When, &'static Action)> {
         let shift = Format::ALL.iter().position(|other| *other == format).unwrap_or_default();
         let mut cells = Vec::new();
@@ -55,10 +67,7 @@ impl Scope {
                     let wanted = match self {
                         Scope::All => true,
                         Scope::Covering => (row + column + 2 * shift + late) % SUBSET == 0,
-                        Scope::Named(words) => {
-                            let name = Cell::name(format, *away, when, action.name);
-                            words.iter().all(|word| name.split(' ').any(|part| part == word))
-                        }
+                        Scope::Named(words) => named(words, &Cell::name(format, *away, when, action.name)),
                     };
                     if wanted {
                         cells.push((*away, when, action));
@@ -68,6 +77,10 @@ impl Scope {
         }
         cells
     }
+}
+
+fn named(words: &[String], name: &str) -> bool {
+    words.iter().all(|word| name.split(' ').any(|part| part == word))
 }
 
 /// Runs one cell from a fresh store to the last look at it.

@@ -12,7 +12,7 @@ use fixtures::lab;
 use crate::plan::Away;
 use crate::report;
 use crate::site::{FOLDER, Guard, INBOX, Site, USER, message};
-use crate::{recovered, site};
+use crate::{Scope, recovered, site};
 
 /// A mail that the user files in the local copy while the filesystem is away.
 const WRITTEN: &str = "<written@example.org>";
@@ -159,12 +159,12 @@ fn copy_costs(before: &Truth, copy: &BTreeMap<(String, String), usize>, said: &s
 const SKIPPED: &str = "skipped";
 
 pub(crate) fn through_outages(format: Format) {
-    let away = Away::of(format).iter().filter(|away| **away != Away::Nothing);
+    let outages = Scope::from_environment().outages(format);
     for guard in [Guard::Stock, Guard::Guarded] {
         lab!(guard.name(), |lab| {
             let site = Site::start(lab, format, guard);
             let mut text = String::new();
-            for away in away.clone() {
+            for away in &outages {
                 let _ = writeln!(text, "{}\t{}", away.name(), outage(&site, *away).replace('\n', " "));
             }
             report::keep(&name(format, guard), &text);
@@ -184,7 +184,10 @@ pub(crate) fn through_outages(format: Format) {
     let faulty: Vec<_> =
         guarded.iter().filter(|(_, costs)| costs.iter().any(|cost| is_cost(&cost))).collect();
     assert!(faulty.is_empty(), "with the plugin: {faulty:?}");
-    assert!(stock.iter().any(|(_, costs)| !costs.is_empty()), "stock Dovecot lost nothing");
+    assert!(
+        stock.iter().any(|(_, costs)| !costs.is_empty()),
+        "stock Dovecot lost nothing: this shows nothing"
+    );
 }
 
 fn name(format: Format, guard: Guard) -> String {
