@@ -164,6 +164,51 @@ fn primary_mail_goes_on_without_alternate_storage() {
     }
 }
 
+/// Deletes the file of a mail in primary storage, as a disk would that loses it.
+fn lose_primary_file(site: &Site) {
+    let user = site.dovecot.store().path(Role::Mail, "bob");
+    let (directory, name) = match site.dovecot.store().format {
+        Format::Mdbox => (user.join("storage"), "m."),
+        _ => (user.join("mailboxes/INBOX/dbox-Mails"), "u.6"),
+    };
+    for entry in std::fs::read_dir(directory).expect("primary storage") {
+        let entry = entry.expect("a file");
+        if entry.file_name().to_string_lossy().starts_with(name) {
+            std::fs::remove_file(entry.path()).expect("lose it");
+        }
+    }
+}
+
+#[test]
+#[ignore = "needs root: real Dovecot"]
+fn no_rebuild_begins_while_alternate_storage_is_away() {
+    for format in [Format::Mdbox, Format::Sdbox] {
+        for guard in [Guard::Stock, Guard::Guarded] {
+            lab!(&format!("{format:?} {guard:?}"), |lab| {
+                let site = Site::start(lab, format, guard);
+                fill(&site.dovecot);
+                let mut imap = site.dovecot.imap("bob").expect("login");
+                assert!(imap.command("SELECT INBOX").expect("IMAP").is_ok());
+                lose_primary_file(&site);
+                // Everything is mounted, so this marks the mailbox corrupted, and rightly.
+                let _ = imap.command("FETCH 6 BODY.PEEK[]");
+                site.take_away(Role::Alt);
+                for command in ["NOOP", "CLOSE", "LOGOUT"] {
+                    let _ = imap.command(command);
+                }
+                drop(imap);
+                let _ = site.dovecot.doveadm(&["force-resync", "-u", "bob", "INBOX"]).expect("doveadm");
+                site.mount(Role::Alt).bring_back();
+                let output = site.dovecot.doveadm(&["search", "-u", "bob", "mailbox", "INBOX", "uid", "2:3"]);
+                let left = String::from_utf8_lossy(&output.expect("doveadm").stdout).lines().count();
+                let log = site.dovecot.log();
+                assert_eq!(left == 2, guard == Guard::Guarded, "{format:?} {guard:?}: {left} left\n{log}");
+                assert!(guard == Guard::Stock || site.dovecot.crashes().is_empty(), "{log}");
+            });
+        }
+    }
+}
+
 #[test]
 #[ignore = "needs root: real Dovecot"]
 fn mbox_inbox_and_folders_go_on_without_each_other() {
