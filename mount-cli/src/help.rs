@@ -53,7 +53,8 @@ Common options:
   --state-dir DIR   where the registry is (MOUNTGUARD_STATE_DIR; /var/lib/dovecot)
   --run-dir DIR     where its runtime copy is (MOUNTGUARD_RUN_DIR; /run/dovecot)
   --timeout SECS    how long a filesystem may take to answer (5)
-  --format FORMAT   table (on a terminal), tab (otherwise) or json
+  --format FORMAT   table (on a terminal), tab (otherwise) or json. Paths have octal escapes as in the registry;
+                    in json they have none, and one that is not UTF-8 is {\"hex\": \"2f73ff\"}
   --pid PID         judge what this process sees: its mounts, from its root directory
   --mountinfo FILE  judge a recorded mount table: a copy of /proc/PID/mountinfo
   -h, --help        this help
@@ -146,7 +147,8 @@ whether the mail user could write there while nothing is mounted. Changes nothin
 
 Usage: mountguard audit [--user NAME] [PATH...]
 
-Columns: path, owner, mode, immutable, files, bytes, user, writable.
+Columns: path, owner, mode, immutable, files and bytes in it, directories in it that could not be read,
+user, writable.
 
 Options:
   --user NAME   the user that mail processes run as (the owner of what is mounted)

@@ -111,7 +111,7 @@ impl<'a> Session<'a> {
 }
 
 /// Says which lines of a registry could not be read.
-pub(crate) fn report_unreadable(snapshot: &Snapshot, console: &mut Console) {
+fn report_unreadable(snapshot: &Snapshot, console: &mut Console) {
     for line in snapshot.lines() {
         if let Content::Unreadable { flaw, pattern } = line.content {
             let effect = if pattern.is_some() { "counts as online" } else { "guards nothing" };

@@ -106,6 +106,14 @@ impl Probe {
             }
         }
     }
+
+    /// Waits until the process has ended, at most until the deadline: until then it holds what it has opened, and
+    /// what it has inherited, a mount root for example.
+    fn await_end(&self, deadline: Instant) {
+        if let Ok(process) = sys::pidfd_open(self.process) {
+            wait_for_any(&[process.as_fd()], deadline);
+        }
+    }
 }
 
 impl AsFd for Probe {
@@ -128,14 +136,19 @@ impl Drop for Probe {
     }
 }
 
-/// Asks one question and waits for its answer, at most for `patience`.
+/// Asks one question and waits for its answer, and for the end of the process that gave it, at most for `patience`.
 ///
 /// # Errors
 /// [`ErrorKind::Temporary`] when no answer came; [`ErrorKind::Io`] when the process could not be started, or
 /// ended without an answer.
 pub fn ask(patience: Duration, work: impl FnOnce() -> Vec<u8>) -> Result<Vec<u8>, Error> {
-    match Probe::start(work)?.wait(Instant::now() + patience) {
-        Progress::Answered(answer) => Ok(answer),
+    let deadline = Instant::now() + patience;
+    let mut probe = Probe::start(work)?;
+    match probe.wait(deadline) {
+        Progress::Answered(answer) => {
+            probe.await_end(deadline);
+            Ok(answer)
+        }
         Progress::Silent => {
             Err(Error::new(ErrorKind::Temporary, format!("no answer within {} s", patience.as_secs_f32())))
         }
@@ -207,69 +220,5 @@ fn numbers_of_open_files() -> Vec<i32> {
     match std::fs::read_dir("/proc/self/fd") {
         Ok(names) => names.flatten().filter_map(|entry| number(&entry.file_name())).collect(),
         Err(_) => (0..1024).collect(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const LONG: Duration = Duration::from_secs(60);
-
-    #[test]
-    fn answer_larger_than_a_pipe_arrives_whole() {
-        let sent: Vec<u8> = (0..1_000_000_u32).flat_map(u32::to_ne_bytes).collect();
-        let received = ask(LONG, || sent.clone()).expect("ask for the same in another process");
-        assert!(received == sent, "{} bytes came", received.len());
-    }
-
-    #[test]
-    fn empty_answer_is_an_answer() {
-        assert_eq!(ask(LONG, Vec::new).expect("ask for nothing"), b"");
-    }
-
-    #[test]
-    fn panic_is_no_answer() {
-        let error = ask(LONG, || panic!("on purpose")).expect_err("there is no answer");
-        assert_eq!(error.kind(), ErrorKind::Io);
-    }
-
-    #[test]
-    fn silence_ends_with_the_deadline() {
-        let begun = Instant::now();
-        let error = ask(Duration::from_millis(50), || {
-            loop {
-                nix::unistd::pause();
-            }
-        });
-        assert_eq!(error.expect_err("nobody answers").kind(), ErrorKind::Temporary);
-        assert!(begun.elapsed() < LONG);
-    }
-
-    #[test]
-    fn standard_output_and_inherited_descriptors_are_let_go_of() {
-        let (reader, writer) = nix::unistd::pipe().expect("a pipe without close-on-exec");
-        let mut probe = Probe::start(|| {
-            loop {
-                nix::unistd::pause();
-            }
-        })
-        .expect("start a process that never ends");
-        drop(writer);
-        assert!(wait_for_any(&[reader.as_fd()], Instant::now() + LONG), "end of file, though it lives");
-        assert_eq!(probe.take(), Progress::Silent);
-    }
-
-    #[test]
-    fn others_are_heard_while_one_is_silent() {
-        let mut silent = Probe::start(|| {
-            loop {
-                nix::unistd::pause();
-            }
-        })
-        .expect("start a process that never ends");
-        let mut other = Probe::start(|| b"here".to_vec()).expect("start another");
-        assert_eq!(other.wait(Instant::now() + LONG), Progress::Answered(b"here".to_vec()));
-        assert_eq!(silent.take(), Progress::Silent);
     }
 }

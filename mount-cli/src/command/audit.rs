@@ -17,7 +17,8 @@ use crate::registered::{Subject, covering};
 use crate::reply;
 use crate::session::Session;
 
-const COLUMNS: &[&str] = &["path", "owner", "mode", "immutable", "files", "bytes", "user", "writable"];
+const COLUMNS: &[&str] =
+    &["path", "owner", "mode", "immutable", "files", "bytes", "unread", "user", "writable"];
 
 pub(crate) fn run(
     session: &Session<'_>,
@@ -35,7 +36,7 @@ pub(crate) fn run(
         let mut rows = Rows::new(COLUMNS);
         for (mountpoint, outcome) in look(mountpoints, user.as_ref(), deadline)? {
             match answer(&mountpoint, outcome) {
-                Ok(values) => rows.push(row(&mountpoint, values)),
+                Ok(row) => rows.push(row),
                 Err(failure) => code = code.max(failure.report(console)),
             }
         }
@@ -92,54 +93,58 @@ fn look(
     Ok(mountpoints.into_iter().zip(outcomes.into_iter().map(|(_, outcome)| outcome)).collect())
 }
 
-fn answer(mountpoint: &Path, outcome: Outcome) -> Result<Vec<String>, Failure> {
-    match outcome {
-        Outcome::Answered(answer) => {
-            let values = reply::decode(&answer)?.into_iter().map(String::from_utf8);
-            Ok(values.filter_map(Result::ok).collect())
-        }
+fn answer(mountpoint: &Path, outcome: Outcome) -> Result<Vec<Cell>, Failure> {
+    let failed = |kind, what| Err(Error::new(kind, format!("audit {mountpoint:?}: {what}")).into());
+    let values = match outcome {
+        Outcome::Answered(answer) => reply::decode(&answer)?,
         Outcome::Silent | Outcome::NotAsked => {
-            let text = format!("audit {mountpoint:?}: no answer in time; give it more with --timeout");
-            Err(Error::new(ErrorKind::Temporary, text).into())
+            return failed(ErrorKind::Temporary, "no answer in time; give it more with --timeout");
         }
-        Outcome::Failed => {
-            Err(Error::new(ErrorKind::Io, format!("audit {mountpoint:?}: the process that looked died"))
-                .into())
-        }
-    }
+        Outcome::Failed => return failed(ErrorKind::Io, "the process that looked died"),
+    };
+    let mut row = vec![Cell::Pattern { path: mountpoint.as_os_str().as_bytes().to_vec(), wildcard: false }];
+    row.extend(KINDS.iter().zip(&values).map(|(kind, value)| kind(&String::from_utf8_lossy(value))));
+    Ok(row)
 }
 
-/// What is looked at, by the process that looks.
+/// What is looked at, in the order of [`KINDS`], by the process that looks.
 fn values(underneath: &Underneath, user: &MailUser) -> reply::Values {
-    let immutable = underneath.immutable.map_or("", |immutable| if immutable { "yes" } else { "no" });
-    let uid = Uid::from_raw(underneath.uid);
+    let owner = (Uid::from_raw(underneath.uid), Gid::from_raw(underneath.gid));
     let values = [
-        format!("{}:{}", name_of_user(uid), name_of_group(Gid::from_raw(underneath.gid))),
+        format!("{}:{}", name_of_user(owner.0), name_of_group(owner.1)),
         format!("{:04o}", underneath.mode),
-        immutable.to_owned(),
+        underneath.immutable.map_or_else(String::new, |immutable| immutable.to_string()),
         underneath.files.to_string(),
         underneath.bytes.to_string(),
+        underneath.unread.to_string(),
         name_of_user(user.uid()),
-        if underneath.writable { "yes" } else { "no" }.to_owned(),
+        underneath.writable.to_string(),
     ];
     values.into_iter().map(String::into_bytes).collect()
 }
 
-fn row(mountpoint: &Path, values: Vec<String>) -> Vec<Cell> {
-    let mut row = vec![Cell::Pattern { path: mountpoint.as_os_str().as_bytes().to_vec(), wildcard: false }];
-    row.extend(values.into_iter().zip(&COLUMNS[1..]).map(|(value, column)| cell(column, value)));
-    row
+/// How each value is shown.
+const KINDS: [fn(&str) -> Cell; 8] = [
+    text,
+    text,
+    |immutable| flag(immutable, Tone::Good, Tone::Plain),
+    number,
+    number,
+    number,
+    text,
+    |writable| flag(writable, Tone::Bad, Tone::Good),
+];
+
+fn text(value: &str) -> Cell {
+    Cell::Text(value.to_owned())
 }
 
-fn cell(column: &str, value: String) -> Cell {
-    let flag = value == "yes";
-    match column {
-        "immutable" if value.is_empty() => Cell::Empty,
-        "immutable" => Cell::Flag(flag, if flag { Tone::Good } else { Tone::Plain }),
-        "writable" => Cell::Flag(flag, if flag { Tone::Bad } else { Tone::Good }),
-        "files" | "bytes" => value.parse().map_or(Cell::Empty, Cell::Number),
-        _ => Cell::Text(value),
-    }
+fn number(value: &str) -> Cell {
+    value.parse().map_or(Cell::Empty, Cell::Number)
+}
+
+fn flag(value: &str, yes: Tone, no: Tone) -> Cell {
+    value.parse().map_or(Cell::Empty, |flag| Cell::Flag(flag, if flag { yes } else { no }))
 }
 
 fn name_of_user(uid: Uid) -> String {

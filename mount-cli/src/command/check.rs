@@ -6,18 +6,18 @@ use mount_core::Operation;
 
 use crate::console::Console;
 use crate::failure::{Failure, exit};
-use crate::session::{Session, report_unreadable};
+use crate::session::Session;
 
 /// All paths are judged, so that one run tells everything that is in the way.
+///
+/// Lines of the registry that cannot be read are for administrators, who learn of them from `state`: to look for
+/// them here would be a second reading, and this runs once a delivery.
 pub(crate) fn run(
     session: &Session<'_>,
     operation: Operation,
     paths: &[PathBuf],
     console: &mut Console,
 ) -> Result<u8, Failure> {
-    if let Some(snapshot) = session.store.read_effective()? {
-        report_unreadable(&snapshot, console);
-    }
     session.judging(console, |mounts, console| {
         let refusals = paths.iter().filter_map(|path| mounts.verdict(operation, path).err());
         let codes = refusals.map(|refusal| Failure::Refused(refusal).report(console));

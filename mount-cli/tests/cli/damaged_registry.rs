@@ -87,7 +87,7 @@ fn lines_that_cannot_be_read_are_told_and_kept() {
         let state = guard.run(&["state"]);
         state.succeeds(&told);
         assert_eq!(state.out, format!("{mail}\tonline\n"));
-        guard.run(&["check", mail]).succeeds(&told);
+        guard.run(&["status"]).succeeds(&told);
         guard.must(&["state", mail, "offline"]);
         let expected =
             lines.replace("generation=3", "generation=4").replace("online /media", "offline /media");

@@ -1,5 +1,6 @@
 //! How data is written.
 
+use std::ffi::OsStr;
 use std::fs::File;
 use std::process::Stdio;
 
@@ -45,6 +46,26 @@ PATH         STATE    PRESENCE     FILESYSTEM  SOURCE  SINCE  WHY
 /media/bare  online   not-mounted  -           -       -      nothing is mounted there
 ";
         assert_eq!(guard.must(&["--format", "table", "status"]), expected);
+    });
+}
+
+/// What the command writes to a terminal, without its carriage returns.
+fn on_a_terminal(guard: &Guard, no_color: &str) -> String {
+    let shell = format!("{} status", text(&guard.binary));
+    let mut script = guard.through(OsStr::new("script"), &["-qec", &shell, "/dev/null"]);
+    Outcome::of(script.env("NO_COLOR", no_color).stdin(Stdio::null())).out.replace('\r', "")
+}
+
+#[test]
+fn terminal_gets_a_table_and_colour_unless_it_is_not_wanted() {
+    lab!(|lab| {
+        let guard = Guard::new(lab);
+        guard.add(lab.tmpfs("mail").path());
+        let coloured = on_a_terminal(&guard, "");
+        assert!(coloured.contains("\x1b[1mPATH\x1b[0m"), "{coloured:?}");
+        assert!(coloured.contains("\x1b[32mmounted\x1b[0m"), "{coloured:?}");
+        let plain = on_a_terminal(&guard, "1");
+        assert!(plain.starts_with("PATH         STATE   PRESENCE"), "{plain:?}");
     });
 }
 

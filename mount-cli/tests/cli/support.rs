@@ -10,7 +10,7 @@ use fixtures::lab::Lab;
 
 /// The command, with the registry that it works on.
 pub(crate) struct Guard {
-    binary: PathBuf,
+    pub binary: PathBuf,
     pub state: PathBuf,
     pub run: PathBuf,
 }
@@ -41,8 +41,15 @@ impl Guard {
     }
 
     pub(crate) fn command<A: AsRef<OsStr>>(&self, arguments: &[A]) -> Command {
-        let mut command = Command::new(&self.binary);
+        self.through(self.binary.as_os_str(), arguments)
+    }
+
+    /// Another program that is to run the command, which finds its registry then.
+    pub(crate) fn through<A: AsRef<OsStr>>(&self, program: &OsStr, arguments: &[A]) -> Command {
+        let mut command = Command::new(program);
         command.args(arguments).env("MOUNTGUARD_STATE_DIR", &self.state).env("MOUNTGUARD_RUN_DIR", &self.run);
+        // That of whoever runs the tests may hold directories which this user may not search.
+        command.env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin");
         command
     }
 
