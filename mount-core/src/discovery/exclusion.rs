@@ -48,7 +48,7 @@ impl Exclusion {
     /// Why a mount of the table is none of mail's; `None` when it may be.
     #[must_use]
     pub fn of(table: &MountTable, mount: &Mount) -> Option<Exclusion> {
-        let rules: [(Exclusion, fn(&MountTable, &Mount) -> bool); 8] = [
+        let rules: [(Exclusion, Rule); 8] = [
             (Exclusion::Overlay, |_, mount| is_overlay(&mount.fs_type)),
             (Exclusion::SystemType, |_, mount| SYSTEM_TYPES.contains(&mount.fs_type.as_slice())),
             (Exclusion::SystemPlace, |_, mount| is_system_place(&mount.mountpoint)),
@@ -71,6 +71,9 @@ impl Exclusion {
         })
     }
 }
+
+/// Whether a mount of a table is of one kind.
+type Rule = fn(&MountTable, &Mount) -> bool;
 
 /// Types that the kernel makes of itself, on which nobody can keep mail.
 const SYSTEM_TYPES: &[&[u8]] = &[
