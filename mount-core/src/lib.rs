@@ -24,6 +24,7 @@ mod state;
 mod sys;
 pub mod table;
 mod walk;
+pub mod watch;
 
 pub use detect::Method;
 pub use error::{Error, ErrorKind};
