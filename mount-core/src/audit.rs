@@ -3,16 +3,19 @@
 //! Mails that were delivered while the filesystem was away lie there unseen, and whether it can happen again
 //! depends on who may write there. Seen without unmounting anything, through a copy of the mount that the
 //! parent directory lies in (`open_tree`): such a copy comes without the mounts on it. It is as writable as the
-//! original, so nothing in here opens anything for writing.
+//! original, so nothing is opened for writing but what is to be written: by [`seal`] and [`rescue`].
+
+mod mail;
+mod rescue;
+mod seal;
+mod tree;
 
 use std::ffi::CString;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
-use nix::dir::{Dir, Type};
 use nix::errno::Errno;
 use nix::fcntl::AtFlags;
-use nix::sys::stat::{SFlag, fstatat};
 use nix::sys::statfs::fstatfs;
 use nix::sys::statvfs::FsFlags;
 use nix::unistd::{
@@ -22,6 +25,9 @@ use nix::unistd::{
 use crate::error::{Error, ErrorKind};
 use crate::path;
 use crate::sys::{self, At, IdKind, Looked};
+pub use mail::MailKind;
+pub use rescue::{Rescued, RescuedStore, rescue};
+pub use seal::{Seal, seal};
 
 /// The user that mail processes run as.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -92,9 +98,22 @@ pub struct Underneath {
     pub directories: u64,
     /// Directories that could not be read, whose content is not counted.
     pub unread: u64,
+    /// Which of the files are mails, by all that is known of mail stores.
+    pub mail: StrayMail,
     /// Whether the mail user could create something in it, were it bare. The kernel's own answer, so that modes,
     /// access lists, the immutable flag and a read-only filesystem all count.
     pub writable: bool,
+}
+
+/// How many of the files underneath are recognised as mails.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct StrayMail {
+    /// Mails in `new` and `cur` of Maildirs.
+    pub maildir: u64,
+    /// Files with mails in them of sdbox (`u.*`) and mdbox (`m.*`).
+    pub dbox: u64,
+    /// Files that begin as an mbox does.
+    pub mbox: u64,
 }
 
 /// Looks underneath a mountpoint, or into it when nothing is mounted there. Changes nothing.
@@ -126,6 +145,7 @@ pub fn look_underneath(mountpoint: &Path, user: Option<&MailUser>) -> Result<(Un
         bytes: 0,
         directories: 0,
         unread: 0,
+        mail: StrayMail::default(),
         writable: false,
     };
     underneath.count(bare.as_fd());
@@ -134,44 +154,23 @@ pub fn look_underneath(mountpoint: &Path, user: Option<&MailUser>) -> Result<(Un
 }
 
 impl Underneath {
-    /// Counts what is in a directory. By paths relative to it rather than by descending: no number of open
-    /// files limits the depth then.
     fn count(&mut self, bare: BorrowedFd<'_>) {
-        let mut directories = vec![b".".to_vec()];
-        while let Some(directory) = directories.pop() {
-            let Ok(mut entries) = open_beneath(bare, &directory).and_then(Dir::from_fd) else {
-                self.unread += 1;
-                continue;
-            };
-            let mut found = Vec::new();
-            for entry in entries.iter().flatten() {
-                let name = entry.file_name().to_bytes();
-                if name != b"." && name != b".." {
-                    found.push((name.to_vec(), entry.file_type()));
-                }
+        let (mut files, mut bytes, mut directories, mut mail) = (0, 0, 0, StrayMail::default());
+        let unread = tree::walk(bare, &mut |found| {
+            if found.is_directory {
+                directories += 1;
+                return;
             }
-            for (name, kind) in found {
-                if self.count_entry(&entries, &name, kind) {
-                    let mut path = directory.clone();
-                    path::push(&mut path, &name);
-                    directories.push(path);
-                }
+            files += 1;
+            bytes += found.stat.map_or(0, |stat| u64::try_from(stat.st_size).unwrap_or(0));
+            match mail::recognise(found) {
+                Some(MailKind::Maildir) => mail.maildir += 1,
+                Some(MailKind::Sdbox | MailKind::Mdbox) => mail.dbox += 1,
+                Some(MailKind::Mbox) => mail.mbox += 1,
+                None => {}
             }
-        }
-    }
-
-    /// Counts one entry; whether it is a directory.
-    fn count_entry(&mut self, directory: &Dir, name: &[u8], kind: Option<Type>) -> bool {
-        let stat = fstatat(directory, name, AtFlags::AT_SYMLINK_NOFOLLOW);
-        let kind_by_stat =
-            stat.as_ref().ok().map(|stat| SFlag::from_bits_truncate(stat.st_mode & libc::S_IFMT));
-        if kind == Some(Type::Directory) || kind_by_stat == Some(SFlag::S_IFDIR) {
-            self.directories += 1;
-            return true;
-        }
-        self.files += 1;
-        self.bytes += stat.map_or(0, |stat| u64::try_from(stat.st_size).unwrap_or(0));
-        false
+        });
+        *self = Underneath { files, bytes, directories, unread, mail, ..*self };
     }
 }
 
@@ -196,6 +195,15 @@ fn open_beneath(bare: BorrowedFd<'_>, path: &[u8]) -> Result<OwnedFd, Errno> {
         Err(Errno::EPERM) => sys::openat2(At::Dir(bare), path, flags, 0, resolve),
         other => other,
     }
+}
+
+/// Opens a file in a directory to read it. Never waits for a FIFO to get a writer.
+fn open_file(directory: BorrowedFd<'_>, name: &[u8]) -> Result<OwnedFd, Errno> {
+    sys::openat(
+        At::Dir(directory),
+        name,
+        libc::O_RDONLY | libc::O_NOFOLLOW | libc::O_NONBLOCK | libc::O_NOCTTY,
+    )
 }
 
 fn owner_of(looked: &Looked) -> MailUser {

@@ -309,6 +309,21 @@ pub(crate) fn clone_mount(directory: &[u8]) -> Result<OwnedFd> {
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }
 
+/// The attributes that `chattr` sets (`FS_IOC_GETFLAGS`). `ENOTTY` where the filesystem has none.
+pub(crate) fn attributes(fd: BorrowedFd<'_>) -> Result<c_int> {
+    let mut flags: c_int = 0;
+    // SAFETY: the kernel writes an int, whatever the number's own size says, and `flags` outlives the call.
+    let result = unsafe { libc::ioctl(fd.as_raw_fd(), libc::FS_IOC_GETFLAGS, &raw mut flags) };
+    Errno::result(result).map(|_| flags)
+}
+
+/// Sets them all. `EPERM` without CAP_LINUX_IMMUTABLE where the immutable one is to change.
+pub(crate) fn set_attributes(fd: BorrowedFd<'_>, flags: c_int) -> Result<()> {
+    // SAFETY: the kernel reads an int, whatever the number's own size says, and `flags` outlives the call.
+    let result = unsafe { libc::ioctl(fd.as_raw_fd(), libc::FS_IOC_SETFLAGS, &raw const flags) };
+    Errno::result(result).map(drop)
+}
+
 /// Runs `work` in a forked process, which exits with the status that it returns, with 101 when it panics.
 pub(crate) fn fork_into(work: impl FnOnce() -> i32) -> Result<Pid> {
     // SAFETY: the caller's process has one thread, as `Probe::start` demands, so no lock is held by a thread
