@@ -218,3 +218,90 @@ unsafe fn bytes<'a>(string: *const c_char) -> &'a [u8] {
 fn path(bytes: &[u8]) -> PathBuf {
     PathBuf::from(OsStr::from_bytes(bytes))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::ptr::{null, null_mut};
+
+    fn outcome() -> Outcome {
+        Outcome { answer: PERMITTED, reserved: 0, permit: 7, client: [b'x'; 512], log: [b'x'; 1536] }
+    }
+
+    fn question(places: &[Place]) -> Question {
+        let (guard, moment, format) = (1, 2, 2);
+        Question {
+            guard,
+            moment,
+            format,
+            flags: 0,
+            now: 1,
+            places: places.as_ptr(),
+            place_count: places.len(),
+        }
+    }
+
+    fn judged(question: *const Question) -> Outcome {
+        let mut outcome = outcome();
+        // SAFETY: the outcome is writable, the questions of these tests are null or as guard.h says.
+        unsafe { mount_guard_judge(question, &raw mut outcome) };
+        outcome
+    }
+
+    fn is_refused(outcome: &Outcome) -> bool {
+        outcome.answer == 0 && outcome.permit == 0 && outcome.client.starts_with(b"[UNAVAILABLE] ")
+    }
+
+    #[test]
+    fn null_is_refused_and_never_followed() {
+        assert!(is_refused(&judged(null())));
+        let mut asked = question(&[]);
+        asked.place_count = 1;
+        asked.places = null();
+        assert!(is_refused(&judged(&asked)));
+        assert!(is_refused(&judged(&question(&[Place { role: 1, path: null() }]))));
+        // SAFETY: null is what is tested.
+        unsafe {
+            mount_guard_judge(null(), null_mut());
+            assert_eq!(mount_guard_open(null()), 0);
+        }
+    }
+
+    #[test]
+    fn question_that_makes_no_sense_is_refused() {
+        let relative = [Place { role: 1, path: c"srv/mail".as_ptr() }];
+        assert!(is_refused(&judged(&question(&relative))));
+        let unknown_role = [Place { role: 99, path: c"/srv/mail".as_ptr() }];
+        assert!(is_refused(&judged(&question(&unknown_role))));
+        let places = [Place { role: 1, path: c"/srv/mail".as_ptr() }];
+        for (guard, moment, format) in [(0, 2, 2), (1, 0, 2), (1, 2, 0), (1, 99, 2)] {
+            assert!(is_refused(&judged(&Question { guard, moment, format, ..question(&places) })));
+        }
+    }
+
+    #[test]
+    fn panic_is_a_refusal() {
+        let mut outcome = outcome();
+        // SAFETY: the outcome is writable.
+        unsafe { answer_into(&raw mut outcome, || panic!("as a bug would")) };
+        assert!(is_refused(&outcome));
+    }
+
+    #[test]
+    fn permit_that_was_never_given_is_refused() {
+        let mut outcome = outcome();
+        // SAFETY: the outcome is writable.
+        unsafe { mount_guard_verify(42, &raw mut outcome) };
+        assert!(is_refused(&outcome));
+    }
+
+    #[test]
+    fn directory_above_another_is_not_judged_twice() {
+        let paths = [c"/srv/mail/bob", c"/srv/mail/bob", c"/srv/mail/bob/mailboxes/INBOX", c"/srv/mail/bo"];
+        let places = paths.map(|path| Place { role: 1, path: path.as_ptr() });
+        let asked = question(&places);
+        // SAFETY: the places live as long as the question.
+        let (_, needed) = unsafe { needed_paths(&asked) }.expect("it makes sense");
+        assert_eq!(needed, [Path::new("/srv/mail/bob/mailboxes/INBOX"), Path::new("/srv/mail/bo")]);
+    }
+}

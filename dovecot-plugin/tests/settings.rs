@@ -3,6 +3,7 @@
 mod support;
 
 use std::fs;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use fixtures::dovecot::{Format, Role, Truth};
@@ -156,6 +157,35 @@ fn changed_root_refuses_and_says_so() {
         assert!(answer.starts_with("NO [UNAVAILABLE]"), "{answer}");
         let lines = said(&site, 1);
         assert!(lines.iter().any(|line| line.contains("mail_chroot")), "{lines:#?}");
+    });
+}
+
+/// A copy of the plugin that says it is for another Dovecot.
+fn for_another_dovecot(plugin: &Path, copy: PathBuf) -> PathBuf {
+    let mut bytes = fs::read(plugin).expect("the plugin");
+    let ours = b"2.3.ABIv19(";
+    let at = bytes.windows(ours.len()).position(|window| window == ours).expect("its version");
+    bytes[at..at + ours.len()].copy_from_slice(b"2.3.ABIv18(");
+    fs::write(&copy, bytes).expect("a copy of the plugin");
+    copy
+}
+
+#[test]
+#[ignore = "needs root: real Dovecot"]
+fn plugin_for_another_dovecot_is_not_loaded() {
+    lab!(|lab| {
+        let copy = lab.dir("plugins").join("lib00_mount_guard_plugin.so");
+        let site = Site::start_with(lab, Format::Mdbox, Guard::Guarded, |config| {
+            config.plugins = vec![for_another_dovecot(&config.plugins[0], copy)];
+        });
+        let session = site.dovecot.imap("bob").and_then(|mut imap| imap.command("SELECT INBOX"));
+        assert!(!session.is_ok_and(|reply| reply.is_ok()), "the session goes on without its guard");
+        let complaint = |log: &str| log.contains("mount_guard") && log.contains("ABI");
+        let deadline = Instant::now() + Duration::from_secs(10);
+        while !complaint(&site.dovecot.log()) {
+            assert!(Instant::now() < deadline, "{}", site.dovecot.log());
+            std::thread::park_timeout(Duration::from_millis(10));
+        }
     });
 }
 
