@@ -30,12 +30,10 @@ impl Filesystem {
         }
     }
 
-    /// `source` stands in where `statmount` doesn't tell it (before Linux 6.13).
-    pub(crate) fn of_statmount(mount: MountStat, source: impl FnOnce(u32) -> Vec<u8>) -> Self {
-        let source_bytes = mount.source.unwrap_or_else(|| source(mount.reused_id));
+    pub(crate) fn of_statmount(mount: MountStat) -> Self {
         Filesystem {
             fs_type: mount.fs_type,
-            source: source_bytes,
+            source: mount.source.unwrap_or_default(),
             root: mount.root,
             read_only: mount.read_only,
         }

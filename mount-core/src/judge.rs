@@ -48,8 +48,11 @@ pub struct Resolved {
     pub is_directory: bool,
 }
 
-/// What is done with each mountpoint that a path relies on, once it is judged.
-type Visit<'v> = &'v mut dyn FnMut(Rc<Known>, Rc<Observation>);
+/// The mountpoints that a path relies on, in the order they are passed, for whoever wants to hold them.
+type Crossed = Vec<(Rc<Known>, Rc<Observation>)>;
+
+/// A path is walked this often while the mount table changes under the walk, before that is the answer.
+const WALKS: usize = 32;
 
 /// What tells, besides an unchanged mount table, that a mount is still where its path leads. The table alone would
 /// not do: a directory above can be renamed without a change of it.
@@ -73,8 +76,11 @@ impl<'q> Question<'q> {
         path::clean(self.path).map_err(|error| self.refuse(None, Cause::Path(error)))
     }
 
-    fn refuse(&self, mountpoint: Option<&[u8]>, cause: Cause) -> Refusal {
-        let refusal = Refusal::new(self.operation, self.path, mountpoint.map(path_buf), cause);
+    fn refuse(&self, blamed: Option<&Known>, cause: Cause) -> Refusal {
+        let mountpoint = blamed.map(|known| path_buf(&known.mountpoint));
+        let registered = blamed.and_then(|known| known.registered.as_ref());
+        let refusal = Refusal::new(self.operation, self.path, mountpoint, cause)
+            .by_wildcard(registered.is_some_and(|registered| registered.by_wildcard));
         tracing::info!(
             path = ?self.path,
             mountpoint = ?refusal.mountpoint(),
@@ -162,22 +168,22 @@ impl Judge {
         if self.index.is_empty() {
             return Ok(());
         }
-        let question = Question { operation, path, generation: self.detector.generation() };
+        let mut question = Question { operation, path, generation: self.detector.generation() };
         let asked = question.clean()?;
-        self.route(&question, &asked, &mut |_, _| ()).map(|_| ())
+        self.route(&mut question, &asked, None).map(|_| ())
     }
 
     pub(crate) fn authorize(&self, operation: Operation, paths: &[&Path]) -> Result<Permit, Refusal> {
         let mut permit = Permit::new(operation, Rc::clone(&self.detector));
         for path in paths {
-            let question = Question { operation, path, generation: self.detector.generation() };
+            let mut question = Question { operation, path, generation: self.detector.generation() };
             let asked = question.clean()?;
             if self.index.is_empty() {
                 permit.targets.push(Target { asked: asked.to_vec(), real: asked.into_owned(), pin: None });
                 continue;
             }
-            let mut crossed = Vec::new();
-            let walk = self.route(&question, &asked, &mut |known, seen| crossed.push((known, seen)))?;
+            let mut crossed = Crossed::new();
+            let walk = self.route(&mut question, &asked, Some(&mut crossed))?;
             let mut deepest = None;
             for (known, seen) in crossed {
                 let pin = self.pin(&question, &known, &seen, &mut permit)?;
@@ -204,7 +210,7 @@ impl Judge {
         if let Some(at) = permit.pins.iter().position(|pin| pin.mountpoint == *mountpoint) {
             return Ok(at);
         }
-        let refuse = |presence| question.refuse(Some(mountpoint), Cause::Presence(presence));
+        let refuse = |presence| question.refuse(Some(known), Cause::Presence(presence));
         let (root, observation) = self
             .detector
             .hold(mountpoint, seen, known.identity())
@@ -216,22 +222,38 @@ impl Judge {
         Ok(permit.pins.len() - 1)
     }
 
-    /// Walks the path and judges every registered mountpoint that it passes, on the way of a symlink too. Each is
-    /// handed to `visit`, in the order they are passed.
+    /// Walks the path and judges every registered mountpoint that it passes, on the way of a symlink too.
+    ///
+    /// A walk without symlinks proves by the mount it ends in that it passed what is judged. For any other the mount
+    /// table must have stayed the same all the while: else a symlink could have been read in a bare directory, and
+    /// the mountpoint be judged when it was mounted a moment later. Without `/proc` nobody can tell.
     fn route<'p>(
         &self,
-        question: &Question<'_>,
+        question: &mut Question<'_>,
         asked: &'p [u8],
-        visit: Visit<'_>,
+        mut crossed: Option<&mut Crossed>,
     ) -> Result<Walk<'p>, Refusal> {
-        let walk = self.detector.walk(asked).map_err(|errno| {
-            question.refuse(None, Cause::Path(Error::syscall("open", Path::new("/"), errno)))
-        })?;
-        for passed in &walk.detours {
-            self.cross(question, passed, None, visit)?;
+        for _ in 0..WALKS {
+            let walk = self.detector.walk(asked).map_err(|errno| {
+                question.refuse(None, Cause::Path(Error::syscall("open", Path::new("/"), errno)))
+            })?;
+            for passed in &walk.detours {
+                self.cross(question, passed, None, crossed.as_deref_mut())?;
+            }
+            self.cross(question, &walk.real, walk.looked.mount_id, crossed.as_deref_mut())?;
+            let proven = walk.detours.is_empty() && walk.looked.mount_id.is_some();
+            if proven || !self.detector.notices_changes() {
+                return Ok(walk);
+            }
+            let generation = self.detector.generation();
+            if generation == question.generation {
+                return Ok(walk);
+            }
+            question.generation = generation;
+            crossed.iter_mut().for_each(|crossed| crossed.clear());
         }
-        self.cross(question, &walk.real, walk.looked.mount_id, visit)?;
-        Ok(walk)
+        let restless = "the mount table keeps changing while the path is walked".to_owned();
+        Err(question.refuse(None, Cause::Presence(Presence::Unknown(restless))))
     }
 
     /// Judges the registered mountpoints at or above a real path, shallow first. `arrived` is the mount that a walk
@@ -241,7 +263,7 @@ impl Judge {
         question: &Question<'_>,
         real: &[u8],
         arrived: Option<u64>,
-        visit: Visit<'_>,
+        mut crossed: Option<&mut Crossed>,
     ) -> Result<(), Refusal> {
         let Some(around) = self.index.around(real) else { return Ok(()) };
         let mut hits = path::prefix_ends(real)
@@ -251,7 +273,9 @@ impl Judge {
         while let Some(known) = hits.next() {
             let evidence = if hits.peek().is_some() { Evidence::Deeper } else { Evidence::Arrived(arrived) };
             let seen = self.judge(question, &known, evidence)?;
-            visit(known, seen);
+            if let Some(crossed) = &mut crossed {
+                crossed.push((known, seen));
+            }
         }
         Ok(())
     }
@@ -275,7 +299,7 @@ impl Judge {
         known: &Known,
         evidence: Evidence,
     ) -> Result<Rc<Observation>, Refusal> {
-        let refuse = |cause| Err(question.refuse(Some(&known.mountpoint), cause));
+        let refuse = |cause| Err(question.refuse(Some(known), cause));
         let state = known.registered.as_ref().map_or(State::Online, |registered| registered.state);
         if matches!(state, State::Offline | State::Failover) {
             return refuse(Cause::State(state));

@@ -19,6 +19,7 @@ struct Inner {
     operation: Operation,
     path: PathBuf,
     mountpoint: Option<PathBuf>,
+    by_wildcard: bool,
     cause: Cause,
 }
 
@@ -42,7 +43,13 @@ pub enum Cause {
 
 impl Refusal {
     pub(crate) fn new(operation: Operation, path: &Path, mountpoint: Option<PathBuf>, cause: Cause) -> Self {
-        Refusal(Box::new(Inner { operation, path: path.to_owned(), mountpoint, cause }))
+        Refusal(Box::new(Inner { operation, path: path.to_owned(), mountpoint, by_wildcard: false, cause }))
+    }
+
+    /// The same, when the mountpoint is a child that a wildcard speaks of.
+    pub(crate) fn by_wildcard(mut self, by_wildcard: bool) -> Self {
+        self.0.by_wildcard = by_wildcard;
+        self
     }
 
     /// A refusal of everything, because the registry cannot be had.
@@ -89,11 +96,17 @@ impl Refusal {
     #[must_use]
     pub fn remedy(&self) -> String {
         let at = self.0.mountpoint.as_deref().unwrap_or(&self.0.path);
+        let registered = match at.parent().filter(|_| self.0.by_wildcard) {
+            Some(parent) => parent.join("*"),
+            None => at.to_owned(),
+        };
         match &self.0.cause {
             Cause::State(State::Failover) => {
-                format!("use the replica, or end the failover with: mountguard state {at:?} online")
+                format!("use the replica, or end the failover with: mountguard state {registered:?} online")
             }
-            Cause::State(_) => format!("when it may be used again: mountguard state {at:?} online"),
+            Cause::State(_) => {
+                format!("when it may be used again: mountguard state {registered:?} online")
+            }
             Cause::Presence(Presence::WrongFilesystem(_)) => {
                 format!("mount the recorded filesystem, or accept this one with: mountguard add {at:?}")
             }
@@ -102,6 +115,9 @@ impl Refusal {
             }
             Cause::Presence(Presence::Unknown(_)) => {
                 format!("see what is wrong with: mountguard status {at:?}")
+            }
+            Cause::Presence(_) | Cause::Vanished if self.0.by_wildcard => {
+                format!("mount it, or if it is to be an ordinary directory: mountguard add {at:?} ignore")
             }
             Cause::Presence(_) | Cause::Vanished => {
                 format!("mount it, or if it is gone for good: mountguard remove {at:?}")

@@ -3,12 +3,14 @@
 use std::borrow::Cow;
 
 use crate::filesystem::Identity;
-use crate::registry::{Content, Mode, Options};
+use crate::registry::{Content, Mode, Options, Pattern};
 use crate::state::State;
 
 /// One registered mountpoint.
 #[derive(Debug, Clone)]
 pub(crate) struct Registered {
+    /// By a wildcard that speaks of it, not by its own path.
+    pub by_wildcard: bool,
     pub state: State,
     /// Boxed: most mountpoints have none.
     pub identity: Option<Box<Identity>>,
@@ -25,16 +27,17 @@ impl Registered {
     /// be guarded.
     pub(crate) fn of(content: &Content<'_>) -> Option<Registered> {
         match content {
-            Content::Registered(entry) => Some(Self::new(entry.state, &entry.options)),
-            Content::Unreadable { pattern: Some(_), .. } => {
-                Some(Self::new(State::Online, &Options::default()))
+            Content::Registered(entry) => Some(Self::new(&entry.pattern, entry.state, &entry.options)),
+            Content::Unreadable { pattern: Some(pattern), .. } => {
+                Some(Self::new(pattern, State::Online, &Options::default()))
             }
             Content::Unreadable { pattern: None, .. } | Content::Forgotten(_) | Content::Remark => None,
         }
     }
 
-    fn new(state: State, options: &Options<'_>) -> Registered {
+    fn new(pattern: &Pattern<'_>, state: State, options: &Options<'_>) -> Registered {
         Registered {
+            by_wildcard: pattern.is_wildcard(),
             state,
             identity: options.identity_required().then(|| Box::new(Identity::of_options(options))),
             read_write: options.mode() == Some(Mode::ReadWrite),

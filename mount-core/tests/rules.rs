@@ -319,3 +319,14 @@ fn mountpoint_registered_by_the_name_of_a_symlink_is_judged_where_that_leads() {
         assert!(is_absent(&refusal(&mounts, lab.path("srv/mail/bob"))));
     });
 }
+
+#[test]
+fn remedy_for_a_child_of_a_wildcard_speaks_of_what_is_registered() {
+    lab!(|lab| {
+        let tank = lab.dir("tank/mail");
+        let registry = Registry::in_lab(lab);
+        registry.register(tank.join("*"), State::Offline);
+        let refused = refusal(&registry.open(), tank.join("bob/Maildir"));
+        assert!(refused.remedy().ends_with(&format!("state {:?} online", tank.join("*"))), "{refused}");
+    });
+}

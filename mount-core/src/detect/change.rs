@@ -32,6 +32,11 @@ impl Changes {
         self.count.get()
     }
 
+    /// Whether a count that stays the same says that nothing has changed; it never does where `/proc` is missing.
+    pub(crate) fn are_noticed(&self) -> bool {
+        self.mountinfo.borrow().is_some()
+    }
+
     /// POLLPRI only: the kernel also reports POLLERR, and POLLIN is always set.
     fn changed(&self) -> bool {
         let mountinfo = self.mountinfo.borrow();

@@ -26,7 +26,7 @@ use crate::filesystem::{Filesystem, Identity};
 use crate::kernel::Kernel;
 use crate::operation::named_enum;
 use crate::presence::Presence;
-use crate::sys::{self, At, IdKind, Looked};
+use crate::sys::{self, At, IdKind, Looked, MountStat};
 use crate::table::{Mount, MountTable};
 use crate::walk::{Stop, Walk, Walker, is_local};
 use change::Changes;
@@ -149,6 +149,14 @@ impl Detector {
         match &self.eyes {
             Eyes::Live { changes, .. } => changes.count(),
             Eyes::Recorded(_) => 0,
+        }
+    }
+
+    /// Whether [`Detector::generation`] tells an unchanged mount table from a changed one.
+    pub(crate) fn notices_changes(&self) -> bool {
+        match &self.eyes {
+            Eyes::Live { changes, .. } => changes.are_noticed(),
+            Eyes::Recorded(_) => true,
         }
     }
 
@@ -313,7 +321,7 @@ impl Detector {
         match sys::statmount(id) {
             Ok(mount) => {
                 let reached_locally = self.walker.is_reached_locally(mount.parent);
-                let filesystem = Filesystem::of_statmount(mount, |reused| self.source_of(reused));
+                let filesystem = self.described(mount);
                 Observation { reached_locally, ..Observation::of(filesystem, Some(id)) }
             }
             Err(Errno::ENOENT) => Observation::absent(),
@@ -321,9 +329,13 @@ impl Detector {
         }
     }
 
-    fn source_of(&self, reused_id: u32) -> Vec<u8> {
-        let table = self.table().ok();
-        table.and_then(|table| table.by_id(reused_id).map(|mount| mount.source.clone())).unwrap_or_default()
+    /// Before Linux 6.13 `statmount` tells neither the source nor the subtype, so there the mount table does.
+    fn described(&self, mount: MountStat) -> Filesystem {
+        let table = if mount.source.is_none() { self.table().ok() } else { None };
+        match table.as_ref().and_then(|table| table.by_id(mount.reused_id)) {
+            Some(listed) => Filesystem::of_mount(listed),
+            None => Filesystem::of_statmount(mount),
+        }
     }
 
     fn by_mount_id(&self, walk: &Walk<'_>) -> Observation {
