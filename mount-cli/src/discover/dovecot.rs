@@ -1,7 +1,6 @@
 //! What Dovecot says of itself and of its users, by its own programs.
 
 use std::ffi::OsStr;
-use std::io::{self, BufRead, BufReader, BufWriter, Seek, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
@@ -70,38 +69,23 @@ impl Dovecot<'_> {
         if !configuration.lists_users() || !is_running(configuration) {
             return Ok(());
         }
-        let mut asked = 0_u64;
-        self.ask(&mut asked, &mut each).map_err(|error| {
+        let (mut batch, mut asked, mut failed) = (Batch::default(), 0_u64, Ok(()));
+        let mut list = self.command("doveadm");
+        list.args(["user", "*"]);
+        let listed = lines(list, self.patience * DATABASES, |user| {
+            if failed.is_err() || !batch.add(user) {
+                return;
+            }
+            asked += 1;
+            if batch.is_full() {
+                failed = self.look_up(&mut batch, &mut each);
+            }
+        });
+        let outcome = failed.and_then(|()| self.look_up(&mut batch, &mut each)).and(listed);
+        outcome.map_err(|error| {
             let text = format!("the user database failed after {asked} users, the others are not known");
             error.context(text).with_kind(ErrorKind::Temporary)
         })
-    }
-
-    /// First the list, then the users on it, as far as it came.
-    ///
-    /// The list is put by, since Dovecot 2.3 can stop for a minute in the middle of one whose reader is slow.
-    fn ask(&self, asked: &mut u64, each: &mut impl FnMut(Result<Candidate, Error>)) -> Result<(), Error> {
-        let failed = |cause: io::Error| Error::syscall("put the users by in", &std::env::temp_dir(), cause);
-        let mut list = BufWriter::new(tempfile::tempfile().map_err(failed)?);
-        let (mut command, mut written) = (self.command("doveadm"), Ok(()));
-        command.args(["user", "*"]);
-        let listed = lines(command, self.patience * DATABASES, |user| {
-            if written.is_ok() {
-                written = list.write_all(user).and_then(|()| list.write_all(b"\n"));
-            }
-        });
-        let mut list =
-            written.and_then(|()| list.into_inner().map_err(|error| error.into_error())).map_err(failed)?;
-        list.rewind().map_err(failed)?;
-        let mut batch = Batch::default();
-        for user in BufReader::new(list).split(b'\n') {
-            *asked += u64::from(batch.add(&user.map_err(failed)?));
-            if batch.is_full() {
-                self.look_up(&mut batch, each)?;
-            }
-        }
-        self.look_up(&mut batch, each)?;
-        listed
     }
 
     fn look_up(

@@ -1,8 +1,12 @@
-//! Programs whose output is read line by line, and which may neither hang nor fill the memory.
+//! Programs that say something line by line, and that may neither hang nor fill the memory.
+//!
+//! What they say goes to a file and is read from there: nobody who reads slowly can hold them up. Dovecot 2.3, for
+//! one, can stop for a minute in the middle of a list of users that is not taken from it at once.
 
-use std::io::{self, BufRead, BufReader, Read};
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read, Seek};
 use std::process::{ChildStderr, Command, Stdio};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::thread;
 use std::time::Duration;
 
@@ -14,41 +18,52 @@ const LINE_MAX: u64 = 64 << 10;
 /// As much of what a program complains of is kept.
 const COMPLAINT_MAX: u64 = 4 << 10;
 
-/// Lines that may wait between program and reader. A program that is faster has to wait itself.
-const WAITING: usize = 256;
-
-/// Runs a program and hands over its standard output line by line, without the newlines.
+/// Runs a program and hands over its standard output line by line, without the newlines, once it has ended.
 ///
 /// # Errors
 /// [`ErrorKind::NotRegistered`] when there is no such program, [`ErrorKind::Io`] when it cannot be run.
 /// [`ErrorKind::Temporary`] when nothing came from it for longer than `patience`; then it is killed.
 /// [`ErrorKind::Data`] when it failed, with the first line of what it complained of. What had come by then was
 /// handed over.
-pub(super) fn lines(
-    mut command: Command,
-    patience: Duration,
-    mut each: impl FnMut(&[u8]),
-) -> Result<(), Error> {
+pub(super) fn lines(mut command: Command, patience: Duration, each: impl FnMut(&[u8])) -> Result<(), Error> {
     let name = command.get_program().to_string_lossy().into_owned();
-    let spawned = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
-    let mut child = spawned.map_err(|cause| cannot_run(&name, &cause))?;
-    let complaint = child.stderr.take().map(|stderr| thread::spawn(|| complaint(stderr)));
-    let (sender, receiver) = sync_channel(WAITING);
-    let reader =
-        child.stdout.take().map(|stdout| thread::spawn(move || forward(BufReader::new(stdout), &sender)));
-    let outcome = receive(&receiver, patience, &mut each);
-    if outcome.is_err() {
-        let _ = child.kill();
+    let failed =
+        |cause: io::Error| Error::syscall("keep what a program says in", &std::env::temp_dir(), cause);
+    let output = tempfile::tempfile().map_err(failed)?;
+    command.stdin(Stdio::null()).stdout(output.try_clone().map_err(failed)?).stderr(Stdio::piped());
+    let outcome = run(&mut command, &name, patience, &output);
+    hand_over(output, each).map_err(failed)?;
+    outcome
+}
+
+/// Runs a program to its end, or to its death when its output doesn't grow.
+fn run(command: &mut Command, name: &str, patience: Duration, output: &File) -> Result<(), Error> {
+    let cannot = |cause: io::Error| {
+        let is_missing = cause.kind() == io::ErrorKind::NotFound;
+        let kind = if is_missing { ErrorKind::NotRegistered } else { ErrorKind::Io };
+        Error::new(kind, format!("{name} cannot be run: {cause}"))
+    };
+    let mut child = command.spawn().map_err(cannot)?;
+    let (sender, ended) = sync_channel(1);
+    if let Some(stderr) = child.stderr.take() {
+        thread::spawn(move || sender.send(complaint(stderr)));
     }
-    // Or the reader would wait for a place in it.
-    drop(receiver);
-    let status = child.wait().map_err(|cause| cannot_run(&name, &cause))?;
-    let complaint = complaint.and_then(|thread| thread.join().ok()).unwrap_or_default();
-    let _ = reader.map(thread::JoinHandle::join);
-    if outcome.is_err() {
-        let text = format!("{name} said nothing for {} s", patience.as_secs_f32());
-        return Err(Error::new(ErrorKind::Temporary, text));
-    }
+    let mut size = 0;
+    let complaint = loop {
+        match ended.recv_timeout(patience) {
+            Ok(complaint) => break complaint,
+            Err(RecvTimeoutError::Disconnected) => break String::new(),
+            Err(RecvTimeoutError::Timeout) => {}
+        }
+        let grown = output.metadata().map_or(0, |now| now.len());
+        if grown == size {
+            let _ = child.kill().and_then(|()| child.wait());
+            let text = format!("{name} said nothing for {} s", patience.as_secs_f32());
+            return Err(Error::new(ErrorKind::Temporary, text));
+        }
+        size = grown;
+    };
+    let status = child.wait().map_err(cannot)?;
     if status.success() {
         return Ok(());
     }
@@ -56,43 +71,22 @@ pub(super) fn lines(
     Err(Error::new(ErrorKind::Data, format!("{name} failed: {said}")))
 }
 
-fn cannot_run(name: &str, cause: &io::Error) -> Error {
-    let kind = match cause.kind() {
-        io::ErrorKind::NotFound => ErrorKind::NotRegistered,
-        _ => ErrorKind::Io,
-    };
-    Error::new(kind, format!("{name} cannot be run: {cause}"))
-}
-
-fn receive(receiver: &Receiver<Vec<u8>>, patience: Duration, each: &mut impl FnMut(&[u8])) -> Result<(), ()> {
-    loop {
-        match receiver.recv_timeout(patience) {
-            Ok(line) => each(&line),
-            Err(RecvTimeoutError::Disconnected) => return Ok(()),
-            Err(RecvTimeoutError::Timeout) => return Err(()),
-        }
-    }
-}
-
-fn forward(mut output: impl BufRead, sender: &SyncSender<Vec<u8>>) {
-    loop {
-        let mut line = Vec::new();
-        match output.by_ref().take(LINE_MAX).read_until(b'\n', &mut line) {
-            Ok(0) | Err(_) => return,
-            Ok(_) => {}
-        }
+fn hand_over(mut output: File, mut each: impl FnMut(&[u8])) -> io::Result<()> {
+    output.rewind()?;
+    let (mut output, mut line) = (BufReader::new(output), Vec::new());
+    while output.by_ref().take(LINE_MAX).read_until(b'\n', &mut line)? > 0 {
         if line.last() == Some(&b'\n') {
             line.pop();
-        } else if output.skip_until(b'\n').is_err() {
-            return;
+        } else {
+            output.skip_until(b'\n')?;
         }
-        if sender.send(line).is_err() {
-            return;
-        }
+        each(&line);
+        line.clear();
     }
+    Ok(())
 }
 
-/// The first line that says something; all of it is read, so that nobody waits for a reader.
+/// The first line that says something, once all has been said: the end of it is the end of the program.
 fn complaint(mut stderr: ChildStderr) -> String {
     let mut text = Vec::new();
     let _ = stderr.by_ref().take(COMPLAINT_MAX).read_to_end(&mut text);
