@@ -110,6 +110,9 @@ fn duplicate_is_told_with_its_state() {
         guard.run(&["add", mail]).fails(65, &[mail, "already, as online", "mountguard state"]);
         guard.run(&["add", mail, "offline"]).fails(65, &[mail, "already, as online", "offline"]);
         assert_eq!(guard.must(&["state"]), format!("{mail}\tonline\n"), "neither changed it");
+        lab.overlay("mail");
+        guard.run(&["add", mail, "offline"]).fails(65, &[mail, "already, as online", "offline"]);
+        assert!(guard.text().contains("fstype=tmpfs"), "another filesystem is recorded by a plain add only");
     });
 }
 

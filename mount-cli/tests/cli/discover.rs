@@ -254,6 +254,30 @@ fn strange_homes_register_nothing_wrongly() {
     });
 }
 
+/// Lets this namespace see another `/etc/fstab`.
+fn cover_fstab(file: &Path) {
+    // A machine of containers' kind may have none to be covered.
+    if !Path::new("/etc/fstab").exists() {
+        fs::write("/etc/fstab", "").expect("make one");
+    }
+    let bound = Command::new("mount").args(["--bind", text(file), "/etc/fstab"]).status().expect("run mount");
+    assert!(bound.success());
+}
+
+#[test]
+fn registry_is_not_begun_anew_in_a_bare_mountpoint() {
+    lab!(|lab: &Lab| {
+        let site = Site::without_registry(lab);
+        let fstab = lab.path("fstab");
+        fs::write(&fstab, format!("UUID=1 {} ext4\n", site.guard.state.display())).expect("write it");
+        cover_fstab(&fstab);
+        site.discover(&[]).fails(78, &["there is no registry", "/etc/fstab", "mount it first"]);
+        assert!(!site.guard.persistent().exists());
+        lab.tmpfs("registry/state");
+        assert_eq!(site.discover(&[]).code, Some(0));
+    });
+}
+
 #[test]
 fn mountpoint_of_fstab_that_was_never_seen_mounted_is_told() {
     lab!(|lab: &Lab| {
@@ -267,13 +291,7 @@ fn mountpoint_of_fstab_that_was_never_seen_mounted_is_told() {
         let lines =
             format!("UUID=1 {0}/example.org xfs nofail\nUUID=2 {0}/by-hand xfs noauto\n", mail.display());
         fs::write(&fstab, lines).expect("write it");
-        // A machine of containers' kind may have none to be covered.
-        if !Path::new("/etc/fstab").exists() {
-            fs::write("/etc/fstab", "").expect("make one");
-        }
-        let bound =
-            Command::new("mount").args(["--bind", text(&fstab), "/etc/fstab"]).status().expect("run mount");
-        assert!(bound.success());
+        cover_fstab(&fstab);
         let outcome = site.discover(&[]);
         outcome.succeeds(&["example.org", "listed in /etc/fstab", "never seen mounted", "--not-mounted"]);
         assert_eq!(outcome.err.lines().count(), 1, "{outcome:?}");

@@ -117,7 +117,10 @@ fn root_directory_of_another_process_counts() {
             }
         });
         guard.run(&["check", "/srv/mail"]).fails(75, &["not-mounted"]);
-        guard.must(&["--pid", &service.pid().to_string(), "check", "/srv/mail"]);
+        let pid = service.pid().to_string();
+        guard.must(&["--pid", &pid, "check", "/srv/mail"]);
+        guard.must(&["--pid", &pid, "add", "/srv/mail"]);
+        assert!(guard.text().contains("fstype=tmpfs"), "there is no registry in the jail");
         service.kill();
     });
 }
