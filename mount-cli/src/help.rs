@@ -19,6 +19,7 @@ fn of_command(name: Name) -> &'static str {
         Name::Check => CHECK,
         Name::Discover => DISCOVER,
         Name::Audit => AUDIT,
+        Name::Watch => WATCH,
         Name::CreateMaildir => CREATE_MAILDIR,
         Name::CreateMbox => CREATE_MBOX,
         Name::Exec => EXEC,
@@ -37,7 +38,8 @@ Commands:
   status [PATH...]        show what is mounted, what is not, and why
   check PATH...           say by exit code whether an operation is permitted
   discover                find and register the mountpoints that mail uses
-  audit [PATH...]         look underneath the mounts
+  audit [PATH...]         look underneath the mounts, seal bare directories, rescue stray mail
+  watch                   a line for each change as it happens; finds out what is stuck
   create-maildir PATH     create a Maildir, never underneath
   create-mbox PATH        create an mbox, never underneath
   exec PATH... -- COMMAND run a command only while all is mounted
@@ -53,8 +55,9 @@ Common options:
   --state-dir DIR   where the registry is (MOUNTGUARD_STATE_DIR; /var/lib/dovecot)
   --run-dir DIR     where its runtime copy is (MOUNTGUARD_RUN_DIR; /run/dovecot)
   --timeout SECS    how long a filesystem may take to answer (5)
-  --format FORMAT   table (on a terminal), tab (otherwise) or json. Paths have octal escapes as in the registry;
-                    in json they have none, and one that is not UTF-8 is {\"hex\": \"2f73ff\"}
+  --format FORMAT   table (on a terminal), tab (otherwise), json; status: prometheus and nagios too. Paths have octal
+                    escapes as in the registry; in json they have none, and one that is not UTF-8 is
+                    {\"hex\": \"2f73ff\"}
   --pid PID         judge what this process sees: its mounts, from its root directory
   --mountinfo FILE  judge a recorded mount table: a copy of /proc/PID/mountinfo
   -h, --help        this help
@@ -114,7 +117,7 @@ Examples:
 
 const STATUS: &str = "\
 Shows what is registered and what is mounted. Each mounted filesystem is asked whether it answers; one that does
-not is stuck, and keeps no other from being shown.
+not is stuck, and keeps no other from being shown. Says when a running Dovecot sees other mounts than this shell.
 
 Usage: mountguard status [--all] [PATH...]
 
@@ -126,6 +129,9 @@ Options:
 
 Example:
   mountguard status --format json /srv/mail/bob
+
+With --format prometheus, metrics for node_exporter's textfile collector. With --format nagios, one line and the
+exit code of a check: 0 OK, 1 warning (read-only), 2 critical (absent, stuck, another filesystem), 3 unknown.
 ";
 
 const CHECK: &str = "\
@@ -139,22 +145,6 @@ Options:
 
 Example:
   mountguard check --for sync /srv/mail /srv/index || exit 75
-";
-
-const AUDIT: &str = "\
-Looks underneath registered mountpoints, without unmounting: what lies in the directory that a mount covers, and
-whether the mail user could write there while nothing is mounted. Changes nothing. Needs root.
-
-Usage: mountguard audit [--user NAME] [PATH...]
-
-Columns: path, owner, mode, immutable, files and bytes in it, directories in it that could not be read,
-user, writable.
-
-Options:
-  --user NAME   the user that mail processes run as (the owner of what is mounted)
-
-Example:
-  mountguard audit --user vmail
 ";
 
 const DISCOVER: &str = "\
@@ -172,6 +162,49 @@ Options:
 
 Example:
   mountguard discover --dry-run
+";
+
+const AUDIT: &str = "\
+Looks underneath registered mountpoints, without unmounting: what lies in the directory that a mount covers, and
+whether the mail user could write there while nothing is mounted. Needs root.
+
+Usage: mountguard audit [--user NAME] [PATH...]
+       mountguard audit --fix [--yes] [PATH...]
+       mountguard audit --rescue DIR [PATH...]
+
+Columns: path, owner, mode, immutable, files and bytes in it, directories in it that could not be read,
+mails among the files, user, writable.
+
+Options:
+  --user NAME   the user that mail processes run as (the owner of what is mounted)
+  --fix         seal: root's own, mode 0555 (0000 when something lies in it), immutable where its filesystem can.
+                Says first what it will do. What is mounted is not touched
+  --yes         seal without asking
+  --rescue DIR  move stray mail out to DIR, each checked on disk before it is removed underneath. Columns: where it
+                was, kind, files, where it is, the command that delivers it again
+
+Examples:
+  mountguard audit --user vmail
+  mountguard audit --rescue /root/stray && mountguard audit --fix
+";
+
+const WATCH: &str = "\
+Writes a line for each change of a registered mountpoint, and asks each mounted filesystem whether it answers: one
+that does not is recorded as stuck, so that guards refuse it at once, until it answers again. Sleeps in between.
+
+Usage: mountguard watch [--interval SECS] [--exec COMMAND]
+
+Columns: time, path, change, state, filesystem, source, why. Changes: mounted, gone, idle, replaced, read-only,
+read-write, stuck, failing, answers, unknown, state, registered, removed. What is not as it ought to be at the
+beginning is written as if it had just happened. With --format json, an object a line.
+
+Options:
+  --interval SECS  how often each filesystem is asked (30); one that does not answer within --timeout is stuck
+  --exec COMMAND   run by a shell for each change, one after the other, with MOUNTGUARD_TIME, MOUNTGUARD_PATH,
+                   MOUNTGUARD_CHANGE, MOUNTGUARD_STATE, MOUNTGUARD_FILESYSTEM, MOUNTGUARD_SOURCE, MOUNTGUARD_WHY
+
+Example:
+  mountguard watch --exec 'logger -t mail \"$MOUNTGUARD_PATH: $MOUNTGUARD_CHANGE\"'
 ";
 
 const CREATE_MAILDIR: &str = "\

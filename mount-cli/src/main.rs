@@ -8,6 +8,7 @@ mod console;
 mod discover;
 mod failure;
 mod help;
+mod hook;
 mod namespace;
 mod output;
 mod pool;

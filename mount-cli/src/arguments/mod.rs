@@ -51,7 +51,8 @@ pub(crate) enum Command {
     Status { paths: Vec<PathBuf>, all: bool },
     Check { operation: Operation, paths: Vec<PathBuf> },
     Discover(Discover),
-    Audit { paths: Vec<PathBuf>, user: Option<String> },
+    Audit(Audit),
+    Watch(Watch),
     CreateMaildir(Create),
     CreateMbox(Create),
     Exec { operation: Operation, paths: Vec<PathBuf>, program: OsString, arguments: Vec<OsString> },
@@ -75,6 +76,23 @@ pub(crate) struct Discover {
     pub configuration: Option<PathBuf>,
 }
 
+/// What to look underneath, and what to do about what is found.
+#[derive(Debug, Default)]
+pub(crate) struct Audit {
+    pub paths: Vec<PathBuf>,
+    pub user: Option<String>,
+    pub fix: bool,
+    pub yes: bool,
+    pub rescue: Option<PathBuf>,
+}
+
+/// How to watch.
+#[derive(Debug)]
+pub(crate) struct Watch {
+    pub interval: Duration,
+    pub hook: Option<OsString>,
+}
+
 #[derive(Debug)]
 pub(crate) struct Create {
     pub path: PathBuf,
@@ -93,13 +111,14 @@ pub(crate) enum Name {
     Check,
     Discover,
     Audit,
+    Watch,
     CreateMaildir,
     CreateMbox,
     Exec,
 }
 
 impl Name {
-    const ALL: [(&str, Name); 10] = [
+    const ALL: [(&str, Name); 11] = [
         ("add", Name::Add),
         ("remove", Name::Remove),
         ("state", Name::State),
@@ -107,6 +126,7 @@ impl Name {
         ("check", Name::Check),
         ("discover", Name::Discover),
         ("audit", Name::Audit),
+        ("watch", Name::Watch),
         ("create-maildir", Name::CreateMaildir),
         ("create-mbox", Name::CreateMbox),
         ("exec", Name::Exec),

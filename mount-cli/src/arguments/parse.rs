@@ -10,11 +10,15 @@ use mount_core::{Directories, Error, Operation};
 use nix::unistd::{Gid, Uid};
 
 use super::value::{absolute, mode, number, owner, seconds, word};
-use super::{Command, Create, Discover, Invocation, Name, Recording, Settings, View};
+use super::{Audit, Command, Create, Discover, Invocation, Name, Recording, Settings, View, Watch};
 use crate::failure::Failure;
+use crate::output::Format;
 
 /// How long a filesystem is waited for, unless the command line says otherwise.
 const TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How often `watch` asks each filesystem, unless the command line says otherwise.
+const INTERVAL: Duration = Duration::from_secs(30);
 
 /// Understands the arguments of this process.
 pub(crate) fn parse(mut parser: Parser) -> Result<Invocation, Failure> {
@@ -22,6 +26,7 @@ pub(crate) fn parse(mut parser: Parser) -> Result<Invocation, Failure> {
     let mut settings =
         Settings { directories: Directories::from_env(), timeout: TIMEOUT, format: None, view: View::Own };
     while words.next(&mut parser, &mut settings)? {}
+    words.check_format(settings.format)?;
     Ok(Invocation { settings, command: words.command()? })
 }
 
@@ -39,7 +44,9 @@ struct Words {
     operation: Option<Operation>,
     all: bool,
     discover: Discover,
-    user: Option<String>,
+    audit: Audit,
+    interval: Option<Duration>,
+    hook: Option<OsString>,
     owner: Option<(Uid, Gid)>,
     mode: Option<u32>,
     parents: bool,
@@ -119,7 +126,12 @@ impl Words {
             (Some(Name::Discover), "config") => {
                 self.discover.configuration = Some(absolute(&parser.value()?)?);
             }
-            (Some(Name::Audit), "user") => self.user = Some(parser.value()?.string()?),
+            (Some(Name::Audit), "user") => self.audit.user = Some(parser.value()?.string()?),
+            (Some(Name::Audit), "fix") => self.audit.fix = true,
+            (Some(Name::Audit), "yes") => self.audit.yes = true,
+            (Some(Name::Audit), "rescue") => self.audit.rescue = Some(absolute(&parser.value()?)?),
+            (Some(Name::Watch), "interval") => self.interval = Some(seconds(&parser.value()?)?),
+            (Some(Name::Watch), "exec") => self.hook = Some(parser.value()?),
             (Some(Name::CreateMaildir | Name::CreateMbox), "owner") => {
                 self.owner = Some(owner(&parser.value()?.string()?)?);
             }
@@ -162,7 +174,10 @@ impl Words {
             Name::Status => Command::Status { paths: values.all()?, all: self.all },
             Name::Check => Command::Check { operation: self.operation(), paths: values.at_least_one()? },
             Name::Discover => Command::Discover(self.discover),
-            Name::Audit => Command::Audit { paths: values.all()?, user: self.user },
+            Name::Audit => Command::Audit(self.audit(values.all()?)?),
+            Name::Watch => {
+                Command::Watch(Watch { interval: self.interval.unwrap_or(INTERVAL), hook: self.hook })
+            }
             Name::CreateMaildir => Command::CreateMaildir(self.create(values.path()?)),
             Name::CreateMbox => Command::CreateMbox(self.create(values.path()?)),
             Name::Exec => self.exec(&mut values)?,
@@ -181,6 +196,23 @@ impl Words {
             return Err(Failure::Usage(text.to_owned()));
         }
         Ok(self.recording)
+    }
+
+    fn audit(self, paths: Vec<PathBuf>) -> Result<Audit, Failure> {
+        if self.audit.fix && self.audit.rescue.is_some() {
+            let text = "--rescue and --fix are two steps: rescue first, then see what is left, then fix";
+            return Err(Failure::Usage(text.to_owned()));
+        }
+        Ok(Audit { paths, ..self.audit })
+    }
+
+    /// Formats of monitoring systems are about what is, not about what was done.
+    fn check_format(&self, format: Option<Format>) -> Result<(), Failure> {
+        let only_for_status = matches!(format, Some(Format::Prometheus | Format::Nagios));
+        if only_for_status && self.name.is_some_and(|name| name != Name::Status) {
+            return Err(Failure::Usage("formats prometheus and nagios are for status only".to_owned()));
+        }
+        Ok(())
     }
 
     fn create(&self, path: PathBuf) -> Create {

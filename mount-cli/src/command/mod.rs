@@ -8,6 +8,7 @@ mod exec;
 mod remove;
 mod state;
 mod status;
+mod watch;
 
 use crate::arguments::{Command, Invocation};
 use crate::console::Console;
@@ -34,7 +35,8 @@ pub(crate) fn run(invocation: &Invocation, console: &mut Console) -> Result<u8, 
         Command::Status { paths, all } => status::run(&session, paths, *all, console),
         Command::Check { operation, paths } => check::run(&session, *operation, paths, console),
         Command::Discover(request) => discover::run(&session, request, console),
-        Command::Audit { paths, user } => audit::run(&session, paths, user.as_deref(), console),
+        Command::Audit(request) => audit::run(&session, request, console),
+        Command::Watch(request) => watch::run(&session, request, console),
         Command::CreateMaildir(create) => create::maildir(&session, create, console),
         Command::CreateMbox(create) => create::mbox(&session, create, console),
         Command::Exec { operation, paths, program, arguments } => {

@@ -1,5 +1,8 @@
 //! `mountguard status`
 
+mod dovecot;
+mod export;
+
 use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -12,7 +15,7 @@ use mount_core::{Examination, Mounts, Presence, State, probe};
 use crate::arguments::View;
 use crate::console::Console;
 use crate::failure::{Failure, exit};
-use crate::output::{Cell, Rows, Tone, moment};
+use crate::output::{Cell, Format, Rows, Tone, moment};
 use crate::pool::{Outcome, Pool};
 use crate::registered::{Subject, covering};
 use crate::reply;
@@ -26,26 +29,53 @@ pub(crate) fn run(
     all: bool,
     console: &mut Console,
 ) -> Result<u8, Failure> {
+    let format = session.settings.format;
+    let (looks, code) = match see(session, paths, all, console) {
+        // A check that could not be made says so in the words of its monitoring system.
+        Err(failure) if format == Some(Format::Nagios) => {
+            console.write(&export::nagios_unknown(&failure.text().unwrap_or_default()))?;
+            return Ok(export::UNKNOWN);
+        }
+        seen => seen?,
+    };
+    match format {
+        Some(Format::Nagios) => {
+            let (line, code) = export::nagios(&looks);
+            console.write(&line)?;
+            return Ok(code);
+        }
+        Some(Format::Prometheus) => console.write(&export::prometheus(&looks))?,
+        _ => {
+            dovecot::compare(session, &looks, console);
+            console.show(&rows(looks), format)?;
+        }
+    }
+    Ok(code)
+}
+
+/// Looks at what was asked for. The exit code says whether some of it is not registered.
+fn see(
+    session: &Session<'_>,
+    paths: &[PathBuf],
+    all: bool,
+    console: &mut Console,
+) -> Result<(Vec<Look>, u8), Failure> {
     let document = session.registry(console)?;
-    let mut code = exit::OK;
-    let rows = session.judging(console, |mounts, console| {
-        let subjects = if paths.is_empty() {
+    session.judging(console, |mounts, console| {
+        let (subjects, code) = if paths.is_empty() {
             let shown = document.entries().filter(|entry| all || entry.state != State::Ignore);
-            shown.map(Subject::of).collect()
+            (shown.map(Subject::of).collect(), exit::OK)
         } else {
             let (found, missing) = select(&document, mounts, paths, console);
-            code = if missing { exit::NO_MOUNTPOINT } else { exit::OK };
-            found
+            (found, if missing { exit::NO_MOUNTPOINT } else { exit::OK })
         };
         let looks = if matches!(session.settings.view, View::Recorded(_)) {
             subjects.into_iter().map(|subject| Look::at(subject, mounts)).collect()
         } else {
             look(&document, mounts, subjects, Instant::now() + session.settings.timeout)?
         };
-        Ok(rows(looks))
-    })?;
-    console.show(&rows, session.settings.format)?;
-    Ok(code)
+        Ok((looks, code))
+    })
 }
 
 /// The mountpoints that the paths are or lie below, and whether one of them lies below none.

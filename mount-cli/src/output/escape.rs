@@ -20,7 +20,7 @@ pub(super) fn value(bytes: &[u8]) -> String {
 }
 
 /// A sentence, with nothing in it that could end its line or its column, or command a terminal.
-pub(super) fn sentence(text: &str) -> String {
+pub(crate) fn sentence(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for character in text.chars() {
         if character.is_control() {

@@ -15,6 +15,12 @@ pub(super) fn json(rows: &Rows) -> Vec<u8> {
     text
 }
 
+/// One object a line.
+pub(super) fn lines(rows: &Rows) -> Vec<u8> {
+    let objects = rows.rows.iter().map(|row| Value::Object(object(rows.columns, row)).to_string() + "\n");
+    objects.collect::<String>().into_bytes()
+}
+
 fn object(columns: &[&str], row: &[Cell]) -> Map<String, Value> {
     let mut object = Map::new();
     for (column, cell) in columns.iter().zip(row) {

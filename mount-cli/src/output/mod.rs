@@ -10,6 +10,7 @@ use std::str::FromStr;
 use mount_core::registry::Pattern;
 use mount_core::{Error, ErrorKind};
 
+pub(crate) use escape::sentence;
 pub(crate) use moment::moment;
 
 /// How data is written.
@@ -21,6 +22,10 @@ pub(crate) enum Format {
     Tab,
     /// An array of objects; `null` where there is nothing.
     Json,
+    /// Metrics for node_exporter's textfile collector. `status` only.
+    Prometheus,
+    /// One line and an exit code, as checks of Nagios and Icinga give. `status` only.
+    Nagios,
 }
 
 impl FromStr for Format {
@@ -31,8 +36,12 @@ impl FromStr for Format {
             "table" => Ok(Format::Table),
             "tab" => Ok(Format::Tab),
             "json" => Ok(Format::Json),
+            "prometheus" => Ok(Format::Prometheus),
+            "nagios" => Ok(Format::Nagios),
             _ => {
-                let text = format!("format {word:?} does not exist; there are: table, tab, json");
+                let text = format!(
+                    "format {word:?} does not exist; there are: table, tab, json, prometheus, nagios"
+                );
                 Err(Error::new(ErrorKind::Usage, text))
             }
         }
@@ -97,8 +106,17 @@ impl Rows {
     pub(crate) fn render(&self, format: Format, colour: bool) -> Vec<u8> {
         match format {
             Format::Table => table::table(self, colour),
-            Format::Tab => table::tab(self),
             Format::Json => json::json(self),
+            // What is no list of metrics comes in the other format for programs.
+            Format::Tab | Format::Prometheus | Format::Nagios => table::tab(self, false),
+        }
+    }
+
+    /// Each row by itself: no header, and in JSON no array.
+    pub(crate) fn lines(&self, format: Format, colour: bool) -> Vec<u8> {
+        match format {
+            Format::Json => json::lines(self),
+            _ => table::tab(self, colour),
         }
     }
 }

@@ -9,8 +9,12 @@ const GREEN: &str = "\x1b[32m";
 const RED: &str = "\x1b[31m";
 const RESET: &str = "\x1b[0m";
 
-pub(super) fn tab(rows: &Rows) -> Vec<u8> {
-    let lines = rows.rows.iter().map(|row| row.iter().map(text).collect::<Vec<_>>().join("\t") + "\n");
+pub(super) fn tab(rows: &Rows, colour: bool) -> Vec<u8> {
+    let cell = |cell: &Cell| match code(cell) {
+        code if colour && !code.is_empty() => [code, &text(cell), RESET].concat(),
+        _ => text(cell),
+    };
+    let lines = rows.rows.iter().map(|row| row.iter().map(cell).collect::<Vec<_>>().join("\t") + "\n");
     lines.collect::<String>().into_bytes()
 }
 

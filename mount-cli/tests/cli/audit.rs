@@ -21,7 +21,7 @@ fn hidden_files_are_counted_and_nothing_is_touched() {
         lab.tmpfs("mail/inner");
         fs::write(mail.path().join("visible"), "not counted").expect("deliver");
         guard.add(mail.path());
-        assert_eq!(guard.must(&["audit"]), "/media/mail\troot:root\t0755\tno\t2\t13\t0\troot\tyes\n");
+        assert_eq!(guard.must(&["audit"]), "/media/mail\troot:root\t0755\tno\t2\t13\t0\t-\troot\tyes\n");
         mail_is_as_it_was(&mail);
     });
 }
@@ -77,7 +77,7 @@ fn immutable_directory_keeps_root_out() {
         assert!(status.success());
         let mail = lab.tmpfs("disk/mail");
         guard.add(mail.path());
-        assert_eq!(guard.must(&["audit"]), "/media/disk/mail\troot:root\t0755\tyes\t0\t0\t0\troot\tno\n");
+        assert_eq!(guard.must(&["audit"]), "/media/disk/mail\troot:root\t0755\tyes\t0\t0\t0\t-\troot\tno\n");
         mail.take_away();
         assert!(disk.path().exists());
     });
