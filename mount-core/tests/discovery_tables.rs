@@ -256,3 +256,14 @@ fn what_was_removed_by_hand_or_ignored_stays_out() {
     let added = mount_core::discovery::register(&findings, &mut document, &table).expect("register");
     assert!(added.is_empty(), "{added:?}");
 }
+
+#[test]
+fn what_went_away_since_it_was_found_is_not_registered() {
+    let table = MountTable::parse(tables::DOCKER_HOST.bytes).expect("a mount table");
+    let mut survey = Survey::new(&table);
+    survey.look(&Candidate::named("/srv/mail".as_ref()).expect("a path"));
+    let later = MountTable::parse(tables::SNAP_DESKTOP.bytes).expect("a mount table");
+    let mut document = Document::default();
+    let added = mount_core::discovery::register(&survey.findings(), &mut document, &later).expect("register");
+    assert!(added.is_empty() && document.entries().next().is_none(), "{added:?}");
+}

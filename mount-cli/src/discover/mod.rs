@@ -2,26 +2,25 @@
 
 mod dovecot;
 mod program;
+mod rows;
+mod search;
 mod system;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use mount_core::discovery::{
-    Buttons, Candidate, Configuration, Decision, Expected, Finding, Memory, Origin, Reach, Sight, Survey,
-    Warning, absent, as_written, register,
+    Buttons, Configuration, Decision, Expected, Finding, Memory, Survey, Warning, absent, register,
 };
 use mount_core::registry::Document;
 use mount_core::table::MountTable;
-use mount_core::{Error, ErrorKind, Mounts, Role, State, WhenMissing};
+use mount_core::{Error, ErrorKind, State};
 
 use crate::arguments::{Discover, View};
 use crate::console::Console;
 use crate::failure::{Failure, exit};
-use crate::output::{Cell, Rows, Tone};
 use crate::session::Session;
-use dovecot::Dovecot;
-
-const COLUMNS: &[&str] = &["path", "decision", "role", "origin", "fstype", "source", "why"];
+use rows::{changed, considered};
+use search::{Search, Unusable};
 
 pub(crate) fn run(session: &Session<'_>, request: &Discover, console: &mut Console) -> Result<u8, Failure> {
     if matches!(session.settings.view, View::Recorded(_)) && !request.dry_run {
@@ -49,113 +48,6 @@ fn table_of(view: &View) -> Result<MountTable, Error> {
         View::Own => MountTable::of_self(),
         View::Process(pid) => MountTable::of_process(*pid),
         View::Recorded(file) => MountTable::from_file(file),
-    }
-}
-
-/// Goes from source to source.
-struct Search<'a> {
-    session: &'a Session<'a>,
-    request: &'a Discover,
-    survey: Survey<'a>,
-    /// For symlinks; `None` where there is nothing to resolve them with.
-    mounts: Option<Mounts>,
-    configuration: Configuration,
-    unusable: Unusable,
-    /// The places that were looked at, but for those of users, which may be a million; and what they lie on.
-    places: Vec<(Candidate, Option<PathBuf>)>,
-    /// What the command ends with: that of the first source that failed.
-    code: u8,
-}
-
-/// Places that cannot be used: the first, and how many.
-#[derive(Default)]
-struct Unusable {
-    first: Option<Error>,
-    count: u64,
-}
-
-impl<'a> Search<'a> {
-    fn new(session: &'a Session<'a>, request: &'a Discover, survey: Survey<'a>) -> Result<Self, Failure> {
-        let directories = &session.settings.directories;
-        let mounts = match session.settings.view {
-            View::Own => Some(Mounts::open(directories, WhenMissing::NothingRegistered)?),
-            View::Process(_) | View::Recorded(_) => None,
-        };
-        let (configuration, unusable) = (Configuration::default(), Unusable::default());
-        Ok(Search {
-            session,
-            request,
-            survey,
-            mounts,
-            configuration,
-            unusable,
-            places: Vec::new(),
-            code: exit::OK,
-        })
-    }
-
-    fn everywhere(&mut self, table: &MountTable, console: &mut Console) {
-        for path in &self.request.mail_paths {
-            self.look(Candidate::named(path));
-        }
-        if let Err(error) = self.in_dovecot() {
-            self.code = Failure::from(error).report(console);
-        }
-        if self.session.settings.view == View::Own {
-            for mountpoint in Buttons::new(&self.session.settings.directories.run).pressed(table) {
-                let reach = Reach::of_directory(&mountpoint);
-                self.look(reach.map(|reach| Candidate { reach, role: Role::Mail, origin: Origin::Use }));
-            }
-        }
-        if self.request.all {
-            self.survey.look_at_all();
-        }
-    }
-
-    fn in_dovecot(&mut self) -> Result<(), Error> {
-        let (configuration, patience) =
-            (self.request.configuration.as_deref(), self.session.settings.timeout);
-        let dovecot = Dovecot { configuration, patience };
-        let found = match dovecot.configuration() {
-            // Another server's stores were named, so that there may well be no Dovecot.
-            Err(error) if error.kind() == ErrorKind::NotRegistered && self.has_other_sources() => {
-                return Ok(());
-            }
-            Err(error) if error.kind() == ErrorKind::NotRegistered => {
-                let hint = "without Dovecot, say where mail lies with --mail-path";
-                return Err(Error::new(ErrorKind::Data, format!("{error}; {hint}")));
-            }
-            other => other?,
-        };
-        self.survey.spare_homes(found.homes());
-        for candidate in found.candidates() {
-            self.look(candidate);
-        }
-        self.configuration = found.clone();
-        dovecot.users(&found, |candidate| self.look(candidate))
-    }
-
-    fn has_other_sources(&self) -> bool {
-        self.request.all || !self.request.mail_paths.is_empty()
-    }
-
-    fn look(&mut self, candidate: Result<Candidate, Error>) {
-        let resolve = |path: &Path| match &self.mounts {
-            Some(mounts) => mounts.resolve(path).map(|resolved| resolved.path),
-            None => as_written(path),
-        };
-        match candidate.and_then(|candidate| candidate.resolved(resolve)) {
-            Ok(found) => found.into_iter().for_each(|place| {
-                let on = self.survey.look(&place);
-                if !matches!(place.origin, Origin::User(_)) {
-                    self.places.push((place, on));
-                }
-            }),
-            Err(error) => {
-                self.unusable.count += 1;
-                self.unusable.first.get_or_insert(error);
-            }
-        }
     }
 }
 
@@ -213,7 +105,10 @@ impl Discovery<'_> {
         let online = document.entries().filter(|entry| entry.state == State::Online);
         let returned = online.map(|entry| entry.pattern.path().to_path_buf());
         let returned: Vec<PathBuf> = returned.filter(|path| changes.has_returned(path)).collect();
-        console.show(&self.changed(&added, &returned), settings.format)?;
+        // A header without rows would be something told.
+        if settings.format.is_some() || !(added.is_empty() && returned.is_empty()) {
+            console.show(&changed(&self.findings, &added, &returned), settings.format)?;
+        }
         for warning in &changes.new {
             console.say(format_args!("{warning}"));
         }
@@ -240,77 +135,13 @@ impl Discovery<'_> {
         if !protocols.is_empty() {
             warnings.push(Warning::Unguarded(protocols));
         }
-        let blindness = || system::blindness(&self.configuration, &settings.directories, settings.timeout);
-        warnings.extend(
-            Some(()).filter(|()| settings.view == View::Own).and_then(|()| blindness()).map(Warning::Blind),
-        );
+        if settings.view == View::Own {
+            let blindness = system::blindness(&self.configuration, &settings.directories, settings.timeout);
+            warnings.extend(blindness.map(Warning::Blind));
+        }
         if let Some(first) = &self.unusable.first {
             warnings.push(Warning::Unusable { first: first.chain(), count: self.unusable.count });
         }
         Ok(warnings)
     }
-
-    /// One row for each change.
-    fn changed(&self, added: &[PathBuf], returned: &[PathBuf]) -> Rows {
-        let mut rows = Rows::new(COLUMNS);
-        for finding in self.findings.iter().filter(|finding| added.contains(&finding.mountpoint)) {
-            rows.push(row(finding, Cell::Word("added", Tone::Good), None));
-        }
-        for path in returned {
-            let mut cells = vec![path_cell(path), Cell::Word("returned", Tone::Good)];
-            cells.resize(COLUMNS.len(), Cell::Empty);
-            rows.push(cells);
-        }
-        rows
-    }
-}
-
-/// One row for each mountpoint, with what would become of it, and one for each place for mail.
-fn considered(findings: &[Finding], places: &[(Candidate, Option<PathBuf>)], document: &Document) -> Rows {
-    let mut rows = Rows::new(COLUMNS);
-    for finding in findings {
-        let decision = Decision::on(finding, document);
-        let why = match &decision {
-            Decision::Excluded(exclusion) => Some(exclusion.to_string()),
-            Decision::Unseen(expected) => Some(format!("listed in {expected}, not mounted")),
-            Decision::Registered(state) => Some(state.to_string()),
-            _ => None,
-        };
-        let tone = if matches!(decision, Decision::Add(_)) { Tone::Good } else { Tone::Plain };
-        rows.push(row(finding, Cell::Word(decision.as_str(), tone), why));
-    }
-    for (place, on) in places {
-        let on = on.as_ref().map_or("the root filesystem".to_owned(), |on| format!("{on:?}"));
-        rows.push(vec![
-            path_cell(place.reach.beginning()),
-            Cell::Word("place", Tone::Plain),
-            Cell::Word(place.role.as_str(), Tone::Plain),
-            Cell::Text(place.origin.to_string()),
-            Cell::Empty,
-            Cell::Empty,
-            Cell::Text(format!("reaches {}, begins on {on}", place.reach)),
-        ]);
-    }
-    rows
-}
-
-fn row(finding: &Finding, decision: Cell, why: Option<String>) -> Vec<Cell> {
-    let filesystem = match &finding.sight {
-        Sight::Mounted(filesystem, _) => filesystem.as_ref(),
-        Sight::Expected(_) => None,
-    };
-    let bytes = |field: Option<&Vec<u8>>| field.map_or(Cell::Empty, |bytes| Cell::Bytes(bytes.clone()));
-    vec![
-        path_cell(&finding.mountpoint),
-        decision,
-        Cell::Word(finding.role.as_str(), Tone::Plain),
-        Cell::Text(finding.origin.to_string()),
-        bytes(filesystem.map(|found| &found.fs_type)),
-        bytes(filesystem.map(|found| &found.source)),
-        Cell::text(why),
-    ]
-}
-
-fn path_cell(path: &Path) -> Cell {
-    Cell::Pattern { path: path.as_os_str().as_encoded_bytes().to_vec(), wildcard: false }
 }
