@@ -185,7 +185,7 @@ Options:
 
 Examples:
   mountguard audit --user vmail
-  mountguard audit --rescue /root/stray && mountguard audit --fix
+  mountguard audit --rescue /var/lib/stray && mountguard audit --fix
 ";
 
 const WATCH: &str = "\
