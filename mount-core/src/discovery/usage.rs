@@ -230,7 +230,7 @@ mod tests {
         let mut bench = Bench::laid_out(EMPTY);
         bench.tell("/srv/mail");
         bench.table = MountTable::parse(b"1 0 8:1 / / rw - ext4 /dev/sda1 rw\n").expect("a mount table");
-        assert_eq!(bench.pressed(), [Path::new(""); 0]);
+        assert!(bench.pressed().is_empty());
     }
 
     #[test]
