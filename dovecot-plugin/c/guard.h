@@ -36,14 +36,14 @@ enum mount_guard_format {
 
 /* What Dovecot is about to do. */
 enum mount_guard_moment {
-	MOUNT_GUARD_START = 1,	/* begin a user's session */
-	MOUNT_GUARD_LOOK,	/* list, open, synchronise, search, status */
+	MOUNT_GUARD_LOOK = 1,	/* list, open, synchronise, search, status */
 	MOUNT_GUARD_READ,	/* read a mail that is not known to be in alternate storage */
 	MOUNT_GUARD_READ_ALT,	/* read a mail that primary storage does not have */
 	MOUNT_GUARD_SAVE,	/* append, copy, deliver */
 	MOUNT_GUARD_CHANGE,	/* flags and expunges */
 	MOUNT_GUARD_EXPUNGE_ALT, /* expunge a mail that primary storage does not have */
-	MOUNT_GUARD_CREATE,	/* create a mailbox, change subscriptions */
+	MOUNT_GUARD_CREATE,	/* create a mailbox */
+	MOUNT_GUARD_SUBSCRIBE,	/* change subscriptions */
 	MOUNT_GUARD_DELETE,	/* delete a mailbox */
 	MOUNT_GUARD_RENAME,	/* rename a mailbox */
 	MOUNT_GUARD_REBUILD,	/* rebuild indexes, purge, move to or from alternate storage */

@@ -163,7 +163,7 @@ static int list_set_subscribed(struct mailbox_list *list, const char *name, bool
 {
 	struct mount_guard_list *glist = mount_guard_list_context(list);
 
-	if (!mount_guard_permits_list(list, MOUNT_GUARD_CREATE))
+	if (!mount_guard_permits_list(list, MOUNT_GUARD_SUBSCRIBE))
 		return -1;
 	return glist->module_ctx.super.set_subscribed(list, name, set);
 }

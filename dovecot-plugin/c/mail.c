@@ -53,8 +53,10 @@ static int get_stream(struct mail *mail, bool get_body, struct message_size *hdr
 		      struct message_size *body_size, struct istream **stream_r)
 {
 	/* What is not found is not there any more, says maildir after a look; so this is asked each time. */
-	if (!mail->saving && !mount_guard_permits_box_now(mail->box, MOUNT_GUARD_READ))
+	if (!mail->saving && !mount_guard_permits_box_now(mail->box, MOUNT_GUARD_READ)) {
+		mount_guard_pop3_refuse(mail->box);
 		return -1;
+	}
 	return super(mail)->get_stream(mail, get_body, hdr_size, body_size, stream_r);
 }
 

@@ -148,7 +148,7 @@ static int box_get_metadata(struct mailbox *box, enum mailbox_metadata_items ite
 
 static int box_set_subscribed(struct mailbox *box, bool set)
 {
-	if (!mount_guard_permits_box(box, MOUNT_GUARD_CREATE))
+	if (!mount_guard_permits_box(box, MOUNT_GUARD_SUBSCRIBE))
 		return -1;
 	return super(box)->set_subscribed(box, set);
 }

@@ -93,6 +93,10 @@ void mount_guard_dbox_commit_post(struct mail_save_context *ctx,
 				  struct mail_index_transaction_commit_result *result,
 				  mount_guard_commit_post_t *commit_post);
 
+/* pop3.c: ends the session with the mailbox's error where the POP3 server would say something else. */
+
+void mount_guard_pop3_refuse(struct mailbox *box);
+
 /* transaction.c */
 
 void mount_guard_transaction_hooks(struct mailbox_vfuncs *v);

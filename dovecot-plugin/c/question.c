@@ -8,8 +8,8 @@
 
 #include <time.h>
 
-/* The roots of a list, and the mailbox's own directories: a mountpoint may lie between the two. */
-#define PLACES_MAX (MOUNT_GUARD_ROOTS_MAX + 2)
+/* The roots of a list, and the mailbox's own directories: a mountpoint may lie between the two. And the home. */
+#define PLACES_MAX (MOUNT_GUARD_ROOTS_MAX + 3)
 
 /* What was permitted this moment is permitted for the rest of the turn: commands ask for it many times.
    Everything that makes, moves or deletes something is asked afresh. */
@@ -117,11 +117,15 @@ static void add_place(struct asked *asked, enum mount_guard_role role, const cha
 static void begin_for_list(struct asked *asked, struct mailbox_list *list, enum mount_guard_moment moment)
 {
 	const struct mount_guard_list *glist = mount_guard_list_context(list);
+	const char *home;
 
 	begin(asked, list->ns->user, moment);
 	memcpy(asked->places, glist->roots, glist->root_count * sizeof(glist->roots[0]));
 	asked->question.place_count = glist->root_count;
 	asked->question.format = mount_guard_format(list->ns->storage);
+	/* Pigeonhole replicates the scripts in it, and makes a directory for them. */
+	if (moment == MOUNT_GUARD_SYNC && mail_user_get_home(list->ns->user, &home) > 0)
+		add_place(asked, MOUNT_GUARD_HOME, home);
 }
 
 static const char *own_path(struct mailbox *box, enum mailbox_list_path_type type)

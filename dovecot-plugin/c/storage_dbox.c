@@ -141,8 +141,10 @@ static int dbox_mail_open(struct dbox_mail *dmail, uoff_t *offset_r, struct dbox
 	if (!is_open && !mail->saving &&
 	    (!mount_guard_permits_box(mail->box, MOUNT_GUARD_READ) ||
 	     (!mount_guard_dbox_is_primary(mail) &&
-	      !mount_guard_permits_box(mail->box, MOUNT_GUARD_READ_ALT))))
+	      !mount_guard_permits_box(mail->box, MOUNT_GUARD_READ_ALT)))) {
+		mount_guard_pop3_refuse(mail->box);
 		return -1;
+	}
 	return storage_context(mail->box->storage)->mail_open(dmail, offset_r, file_r);
 }
 

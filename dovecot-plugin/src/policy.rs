@@ -5,7 +5,6 @@ use mount_core::{Operation, Role};
 /// What Dovecot is about to do; `enum mount_guard_moment` in `c/guard.h`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Moment {
-    Start,
     Look,
     Read,
     ReadAlt,
@@ -13,6 +12,7 @@ pub(crate) enum Moment {
     Change,
     ExpungeAlt,
     Create,
+    Subscribe,
     Delete,
     Rename,
     Rebuild,
@@ -24,14 +24,14 @@ impl Moment {
     /// The moment behind C's number; numbers nobody defined are none.
     pub(crate) fn from_number(number: u32) -> Option<Moment> {
         Some(match number {
-            1 => Moment::Start,
-            2 => Moment::Look,
-            3 => Moment::Read,
-            4 => Moment::ReadAlt,
-            5 => Moment::Save,
-            6 => Moment::Change,
-            7 => Moment::ExpungeAlt,
-            8 => Moment::Create,
+            1 => Moment::Look,
+            2 => Moment::Read,
+            3 => Moment::ReadAlt,
+            4 => Moment::Save,
+            5 => Moment::Change,
+            6 => Moment::ExpungeAlt,
+            7 => Moment::Create,
+            8 => Moment::Subscribe,
             9 => Moment::Delete,
             10 => Moment::Rename,
             11 => Moment::Rebuild,
@@ -44,10 +44,10 @@ impl Moment {
     /// The operation that mount-core knows.
     pub(crate) fn operation(self) -> Operation {
         match self {
-            Moment::Start | Moment::Look | Moment::Read | Moment::Scripts => Operation::Open,
+            Moment::Look | Moment::Read | Moment::Scripts => Operation::Open,
             Moment::ReadAlt => Operation::ReadAlt,
             Moment::Save => Operation::Deliver,
-            Moment::Create => Operation::Create,
+            Moment::Create | Moment::Subscribe => Operation::Create,
             Moment::Change | Moment::ExpungeAlt | Moment::Delete | Moment::Rename => Operation::Delete,
             Moment::Rebuild => Operation::Rebuild,
             Moment::Sync => Operation::Sync,
@@ -114,7 +114,8 @@ impl Deed {
             Role::Inbox => self.separate_inbox || self.needs_everything(),
             Role::Attachments => self.needs_attachments(),
             Role::Alt => self.needs_alt(),
-            Role::Home => false,
+            // Scripts that are not found look like deleted ones to the other side.
+            Role::Home => self.moment == Moment::Sync,
         }
     }
 
@@ -125,7 +126,7 @@ impl Deed {
     }
 
     fn needs_everything(self) -> bool {
-        matches!(self.moment, Moment::Start | Moment::Rebuild | Moment::Sync)
+        matches!(self.moment, Moment::Rebuild | Moment::Sync)
     }
 
     fn needs_attachments(self) -> bool {
@@ -162,6 +163,11 @@ mod tests {
     }
 
     #[test]
+    fn subscribing_needs_no_alternate_storage() {
+        assert_eq!(needed(Moment::Subscribe, Format::Sdbox, false), ["mail", "index", "control"]);
+    }
+
+    #[test]
     fn rename_needs_alternate_storage_for_sdbox_only() {
         assert!(!needed(Moment::Rename, Format::Mdbox, false).contains(&"alt"));
         assert!(needed(Moment::Rename, Format::Sdbox, false).contains(&"alt"));
@@ -169,10 +175,10 @@ mod tests {
 
     #[test]
     fn rebuild_and_sync_need_all_places_of_mail() {
-        for moment in [Moment::Rebuild, Moment::Sync] {
-            let all = ["mail", "index", "control", "alt", "inbox", "attachments"];
-            assert_eq!(needed(moment, Format::Mdbox, false), all);
-            assert_eq!(needed(moment, Format::Mbox, true), all);
+        let all = ["mail", "index", "control", "alt", "inbox", "attachments", "home"];
+        for format in [Format::Mdbox, Format::Mbox] {
+            assert_eq!(needed(Moment::Rebuild, format, true), all[..6]);
+            assert_eq!(needed(Moment::Sync, format, false), all);
         }
     }
 
