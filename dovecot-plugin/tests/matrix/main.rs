@@ -134,7 +134,11 @@ fn lost_in_replica(site: &Site, action: &Action) -> Vec<String> {
 }
 
 fn matrix(format: Format) {
-    let cells = Scope::from_environment().cells(format);
+    let scope = Scope::from_environment();
+    let cells = scope.cells(format);
+    if cells.is_empty() {
+        return;
+    }
     for guard in [Guard::Stock, Guard::Guarded] {
         lab!(guard.name(), |lab| {
             let report = Report::create(format, guard);
@@ -145,6 +149,9 @@ fn matrix(format: Format) {
         });
     }
     report::judge(format);
+    if !matches!(scope, Scope::Named(_)) {
+        report::stock_has_lost(format);
+    }
 }
 
 macro_rules! tests {

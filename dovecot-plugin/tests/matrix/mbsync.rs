@@ -159,7 +159,11 @@ fn copy_costs(before: &Truth, copy: &BTreeMap<(String, String), usize>, said: &s
 const SKIPPED: &str = "skipped";
 
 pub(crate) fn through_outages(format: Format) {
-    let outages = Scope::from_environment().outages(format);
+    let scope = Scope::from_environment();
+    let outages = scope.outages(format);
+    if outages.is_empty() {
+        return;
+    }
     for guard in [Guard::Stock, Guard::Guarded] {
         lab!(guard.name(), |lab| {
             let site = Site::start(lab, format, guard);
@@ -184,10 +188,9 @@ pub(crate) fn through_outages(format: Format) {
     let faulty: Vec<_> =
         guarded.iter().filter(|(_, costs)| costs.iter().any(|cost| is_cost(&cost))).collect();
     assert!(faulty.is_empty(), "with the plugin: {faulty:?}");
-    assert!(
-        stock.iter().any(|(_, costs)| !costs.is_empty()),
-        "stock Dovecot lost nothing: this shows nothing"
-    );
+    let harmed = stock.iter().any(|(_, costs)| !costs.is_empty());
+    let named = matches!(scope, Scope::Named(_));
+    assert!(harmed || named, "stock Dovecot lost nothing: this shows nothing");
 }
 
 fn name(format: Format, guard: Guard) -> String {

@@ -150,8 +150,7 @@ pub(crate) enum Place {
 pub(crate) fn goes_on(format: Format, away: Away, action: &str, place: Place) -> bool {
     match away {
         Away::Nothing => true,
-        // Delivery needs the scripts in it.
-        Away::Home => !matches!(action, "LMTP" | "LMTP, filed" | "LDA" | "LDA, filed"),
+        Away::Home => !needs_scripts(action),
         Away::Namespace => !matches!(place, Place::Namespace | Place::Account),
         // At RCPT, LMTP looks into the INBOX before the script says where the mail goes.
         Away::Inbox => matches!(place, Place::Folder | Place::Namespace) && action != "LMTP, filed",
@@ -159,6 +158,11 @@ pub(crate) fn goes_on(format: Format, away: Away, action: &str, place: Place) ->
         Away::Alt => goes_on_without_alt(format, action, place),
         Away::Index | Away::Control | Away::Attachments => false,
     }
+}
+
+/// Delivery runs the scripts in the home, and dsync copies them.
+fn needs_scripts(action: &str) -> bool {
+    matches!(action, "LMTP" | "LMTP, filed" | "LDA" | "LDA, filed" | "backup to" | "backup from" | "sync")
 }
 
 fn goes_on_without_alt(format: Format, action: &str, place: Place) -> bool {

@@ -18,7 +18,7 @@ const VERDICTS: [(char, &str); 5] = [
     ('L', "lost: something is not as before, or not as promised"),
     ('D', "denied: an answer showed less than the truth"),
     ('U', "underneath: something was created in the bare directory"),
-    ('X', "crash"),
+    ('X', "broken: a process died, or left its client without a word"),
     ('S', "stopped: something that was to go on didn't"),
 ];
 
@@ -133,7 +133,7 @@ pub(crate) fn kept(name: &str) -> String {
 }
 
 /// The letters for each cell, by what is away, when, and the action.
-fn read(format: Format, guard: Guard) -> BTreeMap<[String; 3], String> {
+fn read(format: Format, guard: Guard) -> Cells {
     let cell = |line: &str| {
         let mut words = line.split('\t').map(str::to_owned);
         let mut next = || words.next().expect("a word of the results");
@@ -142,7 +142,7 @@ fn read(format: Format, guard: Guard) -> BTreeMap<[String; 3], String> {
     kept(&name(format, guard)).lines().map(cell).collect()
 }
 
-/// Prints the table and panics unless the guarded server was faultless, and the other one wasn't.
+/// Prints the table and panics unless the guarded server was faultless, and any where nothing was away.
 pub(crate) fn judge(format: Format) {
     let [stock, guarded] = [Guard::Stock, Guard::Guarded].map(|guard| read(format, guard));
     let table = table(format, &stock, &guarded);
@@ -159,45 +159,45 @@ pub(crate) fn judge(format: Format) {
     );
 }
 
-/// A row for each action, a column for each filesystem and time: what the stock server lacked.
-fn table(
-    format: Format,
-    stock: &BTreeMap<[String; 3], String>,
-    guarded: &BTreeMap<[String; 3], String>,
-) -> String {
-    let columns: Vec<[&str; 2]> = Away::of(format)
-        .iter()
-        .filter(|away| **away != Away::Nothing)
-        .flat_map(|away| When::ALL.map(|when| [away.name(), when.name()]))
-        .collect();
+type Cells = BTreeMap<[String; 3], String>;
+
+/// A row for each action, a column for each filesystem, in which each time has a word: what the stock server lacked,
+/// `·` for nothing, and in bold what the guarded one did.
+fn table(format: Format, stock: &Cells, guarded: &Cells) -> String {
+    let columns = Away::of(format).iter().map(|away| away.name());
+    let columns: Vec<_> = columns.filter(|away| *away != Away::Nothing.name()).collect();
     let mut text = format!("## {}\n\n{}", format.name(), counts(stock, guarded));
-    let heads = columns.iter().map(|[away, when]| format!(" {away}, {when} |")).collect::<String>();
-    let _ = writeln!(text, "\n| |{heads}\n|-|{}", "-|".repeat(columns.len()));
+    let _ = writeln!(text, "\n| | {} |\n|-|{}", columns.join(" | "), "-|".repeat(columns.len()));
     for action in &ACTIONS {
-        let _ = write!(text, "| {} |", action.name);
-        for [away, when] in &columns {
-            let name = [away, when, action.name].map(str::to_owned);
-            let letters = |cells: &BTreeMap<[String; 3], String>| cells.get(&name).cloned();
-            let cell = match (letters(stock), letters(guarded)) {
-                (Some(stock), Some(guarded)) if guarded.is_empty() => stock,
-                (Some(stock), Some(guarded)) => format!("{stock} **{guarded}**"),
-                _ => "–".to_owned(),
-            };
-            let _ = write!(text, " {cell} |");
-        }
-        text.push('\n');
+        let times = When::ALL.into_iter().filter(|when| when.concerns(action));
+        let cell = |away: &&str| {
+            let words = times.clone().map(|when| word([away, when.name(), action.name], stock, guarded));
+            words.collect::<Vec<_>>().join(" ")
+        };
+        let cells: Vec<String> = columns.iter().map(cell).collect();
+        let _ = writeln!(text, "| {} | {} |", action.name, cells.join(" | "));
     }
+    text.push('\n');
     text
 }
 
-fn counts(stock: &BTreeMap<[String; 3], String>, guarded: &BTreeMap<[String; 3], String>) -> String {
-    let mut text = "| of cells | lossless | honest | clean | crashes |\n|-|-|-|-|-|\n".to_owned();
+fn word(name: [&str; 3], stock: &Cells, guarded: &Cells) -> String {
+    let name = name.map(str::to_owned);
+    let Some(stock) = stock.get(&name) else { return "–".to_owned() };
+    let stock = if stock.is_empty() { "·" } else { stock };
+    match guarded.get(&name) {
+        Some(guarded) if !guarded.is_empty() => format!("{stock}**{guarded}**"),
+        _ => stock.to_owned(),
+    }
+}
+
+fn counts(stock: &Cells, guarded: &Cells) -> String {
+    let mut text = "| | cells | lossless | honest | clean | unbroken |\n|-|-|-|-|-|-|\n".to_owned();
     for (name, cells) in [("stock", stock), ("guarded", guarded)] {
         let away: Vec<_> = cells.iter().filter(|(name, _)| name[0] != Away::Nothing.name()).collect();
-        let with = |letter: char| away.iter().filter(|(_, lacks)| lacks.contains(letter)).count();
-        let all = away.len();
-        let [lossless, honest, clean] = ['L', 'D', 'U'].map(|letter| all - with(letter));
-        let _ = writeln!(text, "| {name}, {all} | {lossless} | {honest} | {clean} | {} |", with('X'));
+        let without = |letter: char| away.iter().filter(|(_, lacks)| !lacks.contains(letter)).count();
+        let [lossless, honest, clean, unbroken] = ['L', 'D', 'U', 'X'].map(without);
+        let _ = writeln!(text, "| {name} | {} | {lossless} | {honest} | {clean} | {unbroken} |", away.len());
     }
     text
 }
