@@ -55,8 +55,8 @@ Common options:
   --state-dir DIR   where the registry is (MOUNTGUARD_STATE_DIR; /var/lib/dovecot)
   --run-dir DIR     where its runtime copy is (MOUNTGUARD_RUN_DIR; /run/dovecot)
   --timeout SECS    how long a filesystem may take to answer (5)
-  --format FORMAT   table (on a terminal), tab (otherwise), json; status: prometheus and nagios too. Paths have octal
-                    escapes as in the registry; in json they have none, and one that is not UTF-8 is
+  --format FORMAT   table (on a terminal), tab (otherwise) or json; of status, prometheus or nagios too. Paths have
+                    octal escapes as in the registry; in json they have none, and one that is not UTF-8 is
                     {\"hex\": \"2f73ff\"}
   --pid PID         judge what this process sees: its mounts, from its root directory
   --mountinfo FILE  judge a recorded mount table: a copy of /proc/PID/mountinfo

@@ -18,12 +18,12 @@ use nix::errno::Errno;
 use nix::fcntl::OFlag;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{Signal, kill};
-use nix::sys::statfs::statfs;
+use nix::sys::statfs::fstatfs;
 use nix::sys::wait::{WaitPidFlag, waitpid};
 use nix::unistd::{Pid, dup2_stderr, dup2_stdin, dup2_stdout, pipe2};
 
 use crate::error::{Error, ErrorKind};
-use crate::sys;
+use crate::sys::{self, At};
 
 /// An answer is preceded by its length, so that it is known to be whole without waiting for the process to end:
 /// even ending can take forever when files on a dead filesystem are to be closed.
@@ -173,15 +173,18 @@ pub fn wait_for_any(descriptors: &[BorrowedFd<'_>], deadline: Instant) -> bool {
     }
 }
 
-/// Asks a filesystem itself, past all caches, whether it works. Waits for as long as it takes: to be called by a
-/// [`Probe`] only.
+/// Asks a filesystem itself, past all caches, whether it works. Triggers no automount. Waits for as long as it takes: to
+/// be called by a [`Probe`] only.
 ///
 /// # Errors
 /// [`ErrorKind::Io`] or [`ErrorKind::Permission`] with what it answered: `ENOTCONN`, `EIO`, `ESTALE`.
 pub fn touch(mountpoint: &Path) -> Result<(), Error> {
-    sys::look_for_real(mountpoint.as_os_str().as_bytes())
-        .map_err(|errno| Error::syscall("statx", mountpoint, errno))?;
-    statfs(mountpoint).map(|_| ()).map_err(|errno| Error::syscall("statfs", mountpoint, errno))
+    let path = mountpoint.as_os_str().as_bytes();
+    let fail = |operation| move |errno: Errno| Error::syscall(operation, mountpoint, errno);
+    sys::look_for_real(path).map_err(fail("statx"))?;
+    // Not by the path: that would mount an automount which has expired a moment ago.
+    let root = sys::openat(At::Cwd, path, libc::O_PATH).map_err(fail("open"))?;
+    fstatfs(root).map(drop).map_err(fail("statfs"))
 }
 
 fn failed(operation: &str, errno: Errno) -> Error {

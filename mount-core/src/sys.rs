@@ -8,6 +8,8 @@ use std::ffi::CStr;
 use std::mem::{self, MaybeUninit};
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use libc::{c_int, c_long};
 use nix::NixPath;
@@ -125,9 +127,10 @@ fn statx(dir: RawFd, path: &CStr, flags: c_int, id: IdKind) -> Result<Looked> {
 }
 
 /// `statx(path)` that has the filesystem itself answer, a server if there is one behind it, and takes as long as
-/// that takes. Triggers an automount.
+/// that takes. Triggers no automount.
 pub(crate) fn look_for_real(path: &[u8]) -> Result<Looked> {
-    path.with_nix_path(|path| statx(libc::AT_FDCWD, path, libc::AT_STATX_FORCE_SYNC, IdKind::None))?
+    let flags = libc::AT_STATX_FORCE_SYNC | libc::AT_NO_AUTOMOUNT;
+    path.with_nix_path(|path| statx(libc::AT_FDCWD, path, flags, IdKind::None))?
 }
 
 /// `openat2` (5.6). `resolve` restricts the walk; `RESOLVE_CACHED` (5.12) makes it answer `EAGAIN` instead of
@@ -337,6 +340,20 @@ pub(crate) fn fork_into(work: impl FnOnce() -> i32) -> Result<Pid> {
             unsafe { libc::_exit(status) }
         }
     }
+}
+
+/// A number that is another one in each process that a fork made of the first that asked. No system call, unlike the
+/// process id, which glibc no longer remembers since 2.25.
+pub(crate) fn lineage() -> u32 {
+    static FORKS: AtomicU32 = AtomicU32::new(0);
+    static COUNTED: OnceLock<bool> = OnceLock::new();
+    extern "C" fn count() {
+        FORKS.fetch_add(1, Ordering::Relaxed);
+    }
+    // SAFETY: the handler only adds to an atomic, which is allowed after a fork in any state, and it stays where it
+    // is: this code is linked into the program, or into a plugin that is never unloaded (`nodelete`).
+    let counted = *COUNTED.get_or_init(|| unsafe { libc::pthread_atfork(None, None, Some(count)) } == 0);
+    if counted { FORKS.load(Ordering::Relaxed) } else { std::process::id() }
 }
 
 /// A descriptor that is readable once a child process has ended (5.3).

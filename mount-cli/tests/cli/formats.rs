@@ -12,9 +12,18 @@ use crate::support::{Guard, Outcome, text};
 fn every_command_has_a_help_with_an_example() {
     lab!(|lab| {
         let guard = Guard::new(lab);
-        for command in
-            ["add", "remove", "state", "status", "check", "audit", "create-maildir", "create-mbox", "exec"]
-        {
+        for command in [
+            "add",
+            "remove",
+            "state",
+            "status",
+            "check",
+            "audit",
+            "watch",
+            "create-maildir",
+            "create-mbox",
+            "exec",
+        ] {
             let help = guard.must(&[command, "--help"]);
             assert!(help.contains(&format!("Usage: mountguard {command}")), "{help}");
             assert!(help.contains(&format!("\n  mountguard {command} ")), "no example: {help}");

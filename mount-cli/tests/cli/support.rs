@@ -111,3 +111,18 @@ impl Outcome {
 pub(crate) fn text(path: &Path) -> &str {
     path.to_str().expect("a path of the laboratory")
 }
+
+/// How much of something a test does: little each time, all of it in the full run (`ci/soak`).
+pub(crate) fn scale(little: u64, full: u64) -> u64 {
+    if std::env::var_os("MOUNTGUARD_FULL").is_some() { full } else { little }
+}
+
+/// Waits for a condition to come about.
+#[track_caller]
+pub(crate) fn until(condition: impl Fn() -> bool) {
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(40);
+    while !condition() {
+        assert!(std::time::Instant::now() < deadline, "it does not come about");
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+}

@@ -40,6 +40,11 @@ pub(super) fn is_companion(file: &[u8]) -> bool {
     file.starts_with(b"dovecot") || matches!(file, b"subscriptions" | b".subscriptions" | b"maildirfolder")
 }
 
+/// Whether a directory is one of those that mail stores consist of.
+pub(super) fn is_of_store(directory: &[u8]) -> bool {
+    matches!(directory, b"cur" | b"new" | b"tmp" | b"dbox-Mails" | b"storage" | b"mailboxes")
+}
+
 /// The directory of the store that a mail lies in, relative like the mail's own path; for an mbox at the top, which is
 /// an INBOX in a spool, the file itself.
 pub(super) fn store_of(kind: MailKind, path: &[u8]) -> Vec<u8> {

@@ -13,7 +13,7 @@ use nix::sys::stat::{FileStat, Mode, fchmod, fstat, fstatat, futimens, mkdirat};
 use nix::sys::time::TimeSpec;
 use nix::unistd::{Gid, Uid, UnlinkatFlags, fchown, fsync, unlinkat};
 
-use super::mail::{MailKind, is_companion, outermost, recognise, store_of};
+use super::mail::{MailKind, is_companion, is_of_store, outermost, recognise, store_of};
 use super::seal::{is_immutable, set_immutable};
 use super::tree::{self, join, name, parent};
 use super::{open_bare, open_beneath, open_file, refused};
@@ -65,22 +65,24 @@ pub fn rescue(mountpoint: &Path, directory: &Path) -> Result<Rescued, Error> {
     let bare = open_bare(&clean, seen).map_err(|(operation, errno)| refused(mountpoint, operation, errno))?;
     let bare = open_beneath(bare.as_fd(), b".").map_err(fail("open"))?;
     let plan = Plan::of(bare.as_fd());
-    if !plan.stores.is_empty() {
-        let target = Target::open(directory, &clean)?;
-        // Nothing can be taken out of an immutable directory either.
-        let sealed = is_immutable(bare.as_fd());
-        if sealed {
-            set_immutable(bare.as_fd(), false).map_err(fail("chattr -i"))?;
-        }
-        let moved = plan.carry_out(bare.as_fd(), &target);
-        if sealed {
-            set_immutable(bare.as_fd(), true).map_err(fail("chattr +i"))?;
-        }
-        moved.map_err(|error| {
-            let kind = error.kind();
-            error.context(format!("rescue what lies underneath {mountpoint:?}")).with_kind(kind)
-        })?;
+    if plan.stores.is_empty() && plan.directories.is_empty() {
+        return Ok(plan.report(directory));
     }
+    let target = Target::open(directory, &clean)?;
+    // Nothing can be taken out of an immutable directory either.
+    let sealed = is_immutable(bare.as_fd());
+    if sealed {
+        set_immutable(bare.as_fd(), false).map_err(fail("chattr -i"))?;
+    }
+    let moved = plan.carry_out(bare.as_fd(), &target);
+    plan.clear(bare.as_fd());
+    if sealed {
+        set_immutable(bare.as_fd(), true).map_err(fail("chattr +i"))?;
+    }
+    moved.map_err(|error| {
+        let kind = error.kind();
+        error.context(format!("rescue what lies underneath {mountpoint:?}")).with_kind(kind)
+    })?;
     Ok(plan.report(&directory.join(path_buf(&clean[1..]))))
 }
 
@@ -91,6 +93,8 @@ struct Plan {
     stores: BTreeMap<(Vec<u8>, MailKind), u64>,
     /// Names by the directory that they lie in.
     files: BTreeMap<Vec<u8>, Vec<Vec<u8>>>,
+    /// Directories that make a store, whether there is still something in them or not.
+    directories: Vec<Vec<u8>>,
     left: u64,
 }
 
@@ -100,6 +104,7 @@ impl Plan {
         tree::walk(bare, &mut |found| match recognise(found) {
             Some(kind) => mails.push((kind, found.path())),
             None if found.is_regular() && is_companion(found.name) => companions.push(found.path()),
+            None if found.is_directory && is_of_store(found.name) => plan.directories.push(found.path()),
             None if found.is_directory => {}
             None => plan.left += 1,
         });
@@ -130,18 +135,9 @@ impl Plan {
     }
 
     fn carry_out(&self, bare: BorrowedFd<'_>, target: &Target) -> Result<(), Error> {
-        let mut owners = BTreeMap::new();
         for (directory, names) in &self.files {
             self.move_directory(bare, target, directory, names)
                 .map_err(|(name, cause)| at(target.path(&join(directory, &name)), cause))?;
-            remember_owners(bare, directory, &mut owners);
-        }
-        // Not before: whoever owns a directory can put something else in the place of what is in it.
-        for (directory, stat) in &owners {
-            target.give(directory, stat).map_err(|cause| at(target.path(directory), cause))?;
-        }
-        for directory in self.files.keys().rev() {
-            remove_if_empty(bare, directory);
         }
         Ok(())
     }
@@ -156,7 +152,7 @@ impl Plan {
     ) -> Result<(), (Vec<u8>, io::Error)> {
         let nameless = |errno: Errno| (Vec::new(), errno.into());
         let from = open_beneath(bare, directory).map_err(nameless)?;
-        let to = target.make(directory).map_err(|cause| (Vec::new(), cause))?;
+        let to = target.make(bare, directory).map_err(|cause| (Vec::new(), cause))?;
         let mut copied = Vec::new();
         for name in names {
             let stat = copy(from.as_fd(), to.as_fd(), name).map_err(|cause| (name.clone(), cause))?;
@@ -173,6 +169,15 @@ impl Plan {
                 .map_err(|errno| (name.clone(), errno.into()))?;
         }
         fsync(&from).map_err(nameless)
+    }
+
+    /// Removes what has become empty, the deepest first.
+    fn clear(&self, bare: BorrowedFd<'_>) {
+        let mut directories: Vec<_> = self.files.keys().chain(&self.directories).collect();
+        directories.sort();
+        for directory in directories.into_iter().rev() {
+            remove_if_empty(bare, directory);
+        }
     }
 
     fn report(self, base: &Path) -> Rescued {
@@ -204,20 +209,22 @@ impl Target {
         self.base_path.join(path_buf(relative))
     }
 
-    /// A directory with those above it. Root's alone at first: see [`Target::give`].
-    fn make(&self, relative: &[u8]) -> io::Result<OwnedFd> {
+    /// A directory with those above it, each with the owner and the mode that it has underneath.
+    ///
+    /// Whoever they belong to can put something else in the place of what is in them; so files are given away and
+    /// removed by descriptors only, and no symlink is followed.
+    fn make(&self, bare: BorrowedFd<'_>, relative: &[u8]) -> io::Result<OwnedFd> {
         let mut here = self.base.try_clone()?;
+        let mut path = b".".to_vec();
         for component in path::components(relative).filter(|component| *component != b".") {
             here = make_directory(here.as_fd(), component, 0o700)?;
+            path = join(&path, component);
+            // Also when it is there: an interruption may have come in between.
+            let stat = open_beneath(bare, &path).and_then(fstat)?;
+            fchown(&here, Some(Uid::from_raw(stat.st_uid)), Some(Gid::from_raw(stat.st_gid)))?;
+            fchmod(&here, Mode::from_bits_truncate(stat.st_mode & 0o777))?;
         }
         Ok(here)
-    }
-
-    /// Gives a directory the owner and the mode that it had underneath.
-    fn give(&self, relative: &[u8], stat: &FileStat) -> io::Result<()> {
-        let directory = self.make(relative)?;
-        fchown(&directory, Some(Uid::from_raw(stat.st_uid)), Some(Gid::from_raw(stat.st_gid)))?;
-        Ok(fchmod(&directory, Mode::from_bits_truncate(stat.st_mode & 0o777))?)
     }
 }
 
@@ -298,31 +305,14 @@ fn is_same(before: &FileStat, now: &FileStat) -> bool {
     identity(before) == identity(now)
 }
 
-/// Whose a directory and all above it are, without the bare one, which has become root's or will.
-fn remember_owners(bare: BorrowedFd<'_>, directory: &[u8], owners: &mut BTreeMap<Vec<u8>, FileStat>) {
-    let mut here = directory;
-    while here != b"." && !owners.contains_key(here) {
-        if let Ok(stat) = open_beneath(bare, here).and_then(fstat) {
-            owners.insert(here.to_vec(), stat);
-        }
-        here = parent(here);
-    }
-}
-
-/// Removes a directory that mails were taken from, and those above it, as far as they are empty; of a Maildir all three.
+/// Removes a directory of a mail store, and those above it, as far as they are empty.
 fn remove_if_empty(bare: BorrowedFd<'_>, directory: &[u8]) {
     let remove = |path: &[u8]| {
         let above = open_beneath(bare, parent(path))?;
         unlinkat(&above, name(path), UnlinkatFlags::RemoveDir)
     };
-    if matches!(name(directory), b"cur" | b"new") {
-        for sibling in [&b"cur"[..], b"new", b"tmp"] {
-            let _ = remove(&join(parent(directory), sibling));
-        }
-    }
     let mut here = directory;
-    // Of a Maildir, the first may have gone already with its siblings.
-    while here != b"." && matches!(remove(here), Ok(()) | Err(Errno::ENOENT)) {
+    while here != b"." && remove(here).is_ok() {
         here = parent(here);
     }
 }

@@ -169,18 +169,20 @@ impl Seen {
             changes.extend(self.troubles());
             return changes;
         }
-        if self.presence != before.presence {
-            changes.push(self.change_of_presence());
+        let changed = if self.presence != before.presence {
+            Some(self.change_of_presence())
         } else if self.presence == Presence::Mounted && self.is_replacement_of(before) {
-            changes.push(Change::Replaced(None));
-        }
-        if self.presence == Presence::Mounted && self.is_read_only() != before.is_read_only() {
-            let was_mounted = before.presence == Presence::Mounted;
-            match self.is_read_only() {
-                true if was_mounted || self.expects_write => changes.push(Change::ReadOnly),
-                false if was_mounted => changes.push(Change::ReadWrite),
-                _ => {}
-            }
+            Some(Change::Replaced(None))
+        } else {
+            None
+        };
+        let is_new = changed.is_some();
+        changes.extend(changed);
+        match (self.presence == Presence::Mounted, self.is_read_only()) {
+            (true, true) if is_new && self.expects_write => changes.push(Change::ReadOnly),
+            (true, true) if !is_new && !before.is_read_only() => changes.push(Change::ReadOnly),
+            (true, false) if !is_new && before.is_read_only() => changes.push(Change::ReadWrite),
+            _ => {}
         }
         changes
     }

@@ -20,7 +20,15 @@ pub(super) fn command(store: &RescuedStore, kind: &str) -> String {
         _ => [kind.as_bytes(), b":", store.path.as_os_str().as_bytes()].concat(),
     };
     let user = user(&store.was).map_or_else(|| "USER".to_owned(), |user| quoted(user.as_bytes()));
-    format!("doveadm import -u {user} {} '' all", quoted(&location))
+    let location = quoted(&location);
+    let import = format!("doveadm import -u {user} {location} '' all");
+    match store.kind {
+        // Their indexes may lie elsewhere, and without them there are no mails.
+        MailKind::Sdbox | MailKind::Mdbox => {
+            format!("doveadm -o mail_location={location} force-resync -u {user} '*' && {import}")
+        }
+        MailKind::Maildir | MailKind::Mbox => import,
+    }
 }
 
 /// The last directory that is named after somebody.
@@ -62,7 +70,9 @@ mod tests {
     fn user_is_whoever_the_path_names_last() {
         let maildir = of(MailKind::Maildir, "maildir", "example.org/bob/Maildir");
         assert_eq!(maildir, "doveadm import -u bob maildir:/rescue/srv/example.org/bob/Maildir '' all");
-        assert_eq!(of(MailKind::Mdbox, "mdbox", "ann"), "doveadm import -u ann mdbox:/rescue/srv/ann '' all");
+        let mdbox = "doveadm -o mail_location=mdbox:/rescue/srv/ann force-resync -u ann '*' && \
+                     doveadm import -u ann mdbox:/rescue/srv/ann '' all";
+        assert_eq!(of(MailKind::Mdbox, "mdbox", "ann"), mdbox);
         assert!(of(MailKind::Maildir, "maildir", "").contains(" -u USER "));
     }
 

@@ -1,0 +1,370 @@
+//! `watch`: a line for each change, and a prober that finds out what is stuck.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::io::Read;
+use std::os::fd::AsFd;
+use std::os::unix::process::ExitStatusExt;
+use std::path::Path;
+use std::process::{Child, ChildStdout, Stdio};
+use std::time::{Duration, Instant};
+
+use fixtures::lab;
+use fixtures::lab::Lab;
+use mount_core::probe::wait_for_any;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use crate::support::{Guard, scale, text, until};
+
+/// Far more than a line may take.
+const PATIENCE: Duration = Duration::from_secs(40);
+
+/// A running `mountguard watch`.
+struct Watcher {
+    child: Child,
+    output: ChildStdout,
+    unread: Vec<u8>,
+}
+
+impl Watcher {
+    fn start<A: AsRef<OsStr>>(guard: &Guard, options: &[A]) -> Watcher {
+        let mut command = guard.command(&["watch"]);
+        let mut child = command.args(options).stdout(Stdio::piped()).spawn().expect("start watching");
+        let output = child.stdout.take().expect("its output");
+        Watcher { child, output, unread: Vec::new() }
+    }
+
+    /// The next line, if there is one in time.
+    fn line_within(&mut self, patience: Duration) -> Option<String> {
+        let deadline = Instant::now() + patience;
+        loop {
+            if let Some(end) = self.unread.iter().position(|byte| *byte == b'\n') {
+                let line: Vec<u8> = self.unread.drain(..=end).collect();
+                return Some(String::from_utf8(line).expect("output is UTF-8").trim_end().to_owned());
+            }
+            if !wait_for_any(&[self.output.as_fd()], deadline) {
+                return None;
+            }
+            let mut chunk = [0; 4096];
+            let length = self.output.read(&mut chunk).expect("read its output");
+            assert!(length > 0, "it has ended");
+            self.unread.extend_from_slice(&chunk[..length]);
+        }
+    }
+
+    /// Path and change of the next line that is not about the marker.
+    #[track_caller]
+    fn next(&mut self) -> String {
+        loop {
+            let line = path_and_change(&self.line_within(PATIENCE).expect("a line in time"));
+            if !line.starts_with("marker ") {
+                return line;
+            }
+        }
+    }
+
+    fn status(&self, key: &str) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("it runs");
+        let value = status.lines().find_map(|line| line.strip_prefix(key)).expect("a line of that name");
+        value.split_whitespace().next().and_then(|word| word.parse().ok()).expect("a number")
+    }
+
+    /// Its children, by state: `D` hangs in a filesystem, `Z` is dead but not reaped.
+    fn children(&self) -> usize {
+        let path = format!("/proc/{0}/task/{0}/children", self.child.id());
+        fs::read_to_string(path).expect("it runs").split_whitespace().count()
+    }
+
+    /// Has seen everything that happened before; what it wrote until then.
+    fn settle(&mut self, lab: &Lab, guard: &Guard) -> Vec<String> {
+        guard.add(lab.tmpfs("marker").path());
+        let mut lines = Vec::new();
+        // What is registered before it takes its first look is no news; a change of state later on is.
+        for state in ["offline", "online"].into_iter().cycle() {
+            while let Some(line) = self.line_within(Duration::from_secs(1)) {
+                match path_and_change(&line) {
+                    line if line.starts_with("marker ") => return lines,
+                    line => lines.push(line),
+                }
+            }
+            guard.must(&["state", "/media/marker", state]);
+        }
+        lines
+    }
+
+    fn end(mut self) {
+        kill(Pid::from_raw(self.child.id() as i32), Signal::SIGTERM).expect("it runs");
+        let status = self.child.wait().expect("it ends");
+        assert_eq!((status.code(), status.signal()), (Some(0), None));
+    }
+}
+
+fn path_and_change(line: &str) -> String {
+    let fields: Vec<&str> = line.split('\t').collect();
+    assert_eq!(fields.len(), 7, "{line:?}");
+    format!("{} {}", fields[1].trim_start_matches("/media/"), fields[2])
+}
+
+#[test]
+fn each_change_is_a_line_as_it_happens() {
+    lab!(|lab| {
+        let guard = Guard::new(lab);
+        let mail = lab.tmpfs("mail");
+        guard.add(mail.path());
+        guard.must(&["add", "--not-mounted", "/media/absent"]);
+        let mut watcher = Watcher::start(&guard, &["--interval", "3600"]);
+        assert_eq!(watcher.next(), "absent gone", "what is not as it ought to be at the beginning");
+        mail.take_away();
+        assert_eq!(watcher.next(), "mail gone");
+        mail.bring_back();
+        assert_eq!(watcher.next(), "mail mounted");
+        mail.remount_read_only();
+        assert_eq!(watcher.next(), "mail read-only");
+        let other = lab.overlay("mail");
+        assert_eq!(watcher.next(), "mail replaced");
+        other.take_away();
+        assert_eq!(watcher.next(), "mail replaced");
+        assert_eq!(watcher.next(), "mail read-only");
+        guard.must(&["state", text(mail.path()), "offline"]);
+        assert_eq!(watcher.next(), "mail state");
+        guard.must(&["remove", "/media/absent"]);
+        assert_eq!(watcher.next(), "absent removed");
+        guard.must(&["add", "/media"]);
+        let line = watcher.line_within(PATIENCE).expect("a line");
+        assert!(line.ends_with("Z\t/media\tregistered\tonline\ttmpfs\tlab\t-"), "{line}");
+        watcher.end();
+    });
+}
+
+#[test]
+fn children_of_a_wildcard_come_and_go() {
+    lab!(|lab| {
+        let guard = Guard::new(lab);
+        lab.dir("tank");
+        guard.must(&["add", "/media/tank/*"]);
+        let mut watcher = Watcher::start(&guard, &["--interval", "3600"]);
+        watcher.settle(lab, &guard);
+        let bob = lab.tmpfs("tank/bob");
+        assert_eq!(watcher.next(), "tank/bob mounted");
+        bob.take_away();
+        assert_eq!(watcher.next(), "tank/bob gone");
+        watcher.end();
+    });
+}
+
+#[test]
+fn burst_of_changes_ends_in_the_truth_and_in_no_more_memory() {
+    lab!(|lab| {
+        let guard = Guard::new(lab);
+        let (mail, index) = (lab.tmpfs("mail"), lab.tmpfs("index"));
+        guard.add(mail.path());
+        guard.add(index.path());
+        let mut watcher = Watcher::start(&guard, &["--interval", "3600"]);
+        mail.take_away();
+        assert_eq!(watcher.next(), "mail gone");
+        let memory = watcher.status("VmRSS:");
+        // Read now and then, or the pipe would be full and the watcher wait.
+        let mut last = String::new();
+        for cycle in 0..scale(500, 25_000) {
+            mail.bring_back();
+            mail.take_away();
+            index.take_away();
+            index.bring_back();
+            if cycle % 100 == 0 {
+                while let Some(line) = watcher.line_within(Duration::ZERO) {
+                    last = line;
+                }
+            }
+        }
+        let lines = watcher.settle(lab, &guard);
+        let last_of = |name: &str| lines.iter().rfind(|line| line.starts_with(name)).cloned();
+        assert!(last_of("mail").is_none_or(|line| line == "mail gone"), "{lines:?} after {last:?}");
+        assert!(last_of("index").is_none_or(|line| line == "index mounted"), "{lines:?} after {last:?}");
+        let grown = watcher.status("VmRSS:").saturating_sub(memory);
+        assert!(grown < 1024, "{grown} KiB more");
+        watcher.end();
+    });
+}
+
+#[test]
+fn nothing_happens_and_nobody_wakes_up() {
+    lab!(|lab| {
+        let guard = Guard::new(lab);
+        guard.add(lab.tmpfs("mail").path());
+        let mut watcher = Watcher::start(&guard, &["--interval", "3600"]);
+        assert_eq!(watcher.settle(lab, &guard), [""; 0]);
+        // Probes of the new one, and their ends.
+        until(|| watcher.children() == 0);
+        assert_eq!(watcher.line_within(Duration::from_secs(1)), None);
+        let wake_ups = || watcher.status("voluntary_ctxt_switches:");
+        let before = wake_ups();
+        let seconds = scale(3, 60);
+        assert!(!wait_for_any(&[watcher.output.as_fd()], Instant::now() + Duration::from_secs(seconds)));
+        assert_eq!(wake_ups(), before);
+        watcher.end();
+    });
+}
+
+#[test]
+#[ignore = "needs root: /dev/fuse"]
+fn hung_filesystem_is_refused_by_guards_until_it_answers_and_holds_one_process() {
+    lab!(|lab| {
+        let guard = Guard::new(lab);
+        let (mail, hung) = (lab.tmpfs("mail"), lab.fuse_healthy("hung"));
+        guard.add(mail.path());
+        guard.add(hung.path());
+        let mut watcher = Watcher::start(&guard, &["--interval", "0.2", "--timeout", "0.5"]);
+        watcher.settle(lab, &guard);
+        hung.hang();
+        assert_eq!(watcher.next(), "hung stuck");
+        until(|| guard.run(&["check", "/media/hung/bob"]).code == Some(75));
+        guard.run(&["check", "/media/hung/bob"]).fails(75, &["stuck"]);
+        guard.must(&["check", "/media/mail/bob"]);
+        for _ in 0..scale(10, 3600) {
+            assert_eq!(watcher.line_within(Duration::from_millis(200)), None);
+            until(|| watcher.children() == 1);
+        }
+        hung.recover();
+        assert_eq!(watcher.next(), "hung answers");
+        until(|| guard.run(&["check", "/media/hung/bob"]).code == Some(0));
+        watcher.end();
+    });
+}
+
+#[test]
+#[ignore = "needs root: /dev/fuse"]
+fn hung_child_of_a_wildcard_is_refused_and_its_siblings_go_on() {
+    lab!(|lab| {
+        let guard = Guard::new(lab);
+        let (_ann, bob) = (lab.tmpfs("tank/ann"), lab.fuse_healthy("tank/bob"));
+        guard.must(&["add", "/media/tank/*"]);
+        let mut watcher = Watcher::start(&guard, &["--interval", "0.2", "--timeout", "0.5"]);
+        watcher.settle(lab, &guard);
+        bob.hang();
+        assert_eq!(watcher.next(), "tank/bob stuck");
+        until(|| guard.run(&["check", "/media/tank/bob/x"]).code == Some(75));
+        guard.must(&["check", "/media/tank/ann/x"]);
+        assert!(!guard.must(&["state"]).contains("bob"), "no registration");
+        bob.recover();
+        assert_eq!(watcher.next(), "tank/bob answers");
+        until(|| guard.run(&["check", "/media/tank/bob/x"]).code == Some(0));
+        watcher.end();
+    });
+}
+
+#[test]
+#[ignore = "needs root: /dev/fuse"]
+fn what_was_recorded_is_taken_back_at_the_end() {
+    lab!(|lab| {
+        let guard = Guard::new(lab);
+        let hung = lab.fuse_healthy("hung");
+        guard.add(hung.path());
+        hung.hang();
+        let mut watcher = Watcher::start(&guard, &["--interval", "0.2", "--timeout", "0.2"]);
+        assert_eq!(watcher.next(), "hung stuck");
+        let runtime = || fs::read_to_string(guard.run.join("mounts")).expect("the runtime file");
+        until(|| runtime().contains("observed=stuck"));
+        watcher.end();
+        assert!(!runtime().contains("stuck"), "{}", runtime());
+    });
+}
+
+#[test]
+#[ignore = "needs root: /dev/fuse"]
+fn dead_filesystem_is_told_and_stays_permitted() {
+    lab!(|lab| {
+        let guard = Guard::new(lab);
+        let fuse = lab.fuse_healthy("fuse");
+        guard.add(fuse.path());
+        let mut watcher = Watcher::start(&guard, &["--interval", "0.2"]);
+        watcher.settle(lab, &guard);
+        fuse.die();
+        assert_eq!(watcher.next(), "fuse failing");
+        watcher.end();
+    });
+}
+
+#[test]
+#[ignore = "needs root: autofs"]
+fn expired_automount_is_idle_and_not_gone() {
+    lab!(|lab| {
+        let guard = Guard::new(lab);
+        let auto = lab.autofs("auto");
+        guard.add(auto.path());
+        let mut watcher = Watcher::start(&guard, &["--interval", "3600"]);
+        watcher.settle(lab, &guard);
+        auto.trigger();
+        assert_eq!(watcher.next(), "auto mounted");
+        auto.expire();
+        assert_eq!(watcher.next(), "auto idle");
+        watcher.end();
+    });
+}
+
+#[test]
+fn command_is_run_for_each_change_in_its_turn() {
+    lab!(|lab| {
+        let guard = Guard::new(lab);
+        let mail = lab.tmpfs("my mail");
+        guard.add(mail.path());
+        let log = lab.path("log");
+        let hook = format!("echo \"$MOUNTGUARD_CHANGE $MOUNTGUARD_PATH\" >> {}; echo said", log.display());
+        let mut watcher = Watcher::start(&guard, &["--interval", "3600", "--exec", &hook]);
+        watcher.settle(lab, &guard);
+        mail.take_away();
+        assert_eq!(watcher.next(), "my\\040mail gone", "what the command says is no data");
+        mail.bring_back();
+        assert_eq!(watcher.next(), "my\\040mail mounted");
+        let expected = "gone /media/my mail\nmounted /media/my mail\n";
+        until(|| fs::read_to_string(&log).is_ok_and(|text| text.ends_with(expected)));
+        until(|| watcher.children() == 0);
+        watcher.end();
+    });
+}
+
+#[test]
+fn json_is_an_object_a_line() {
+    lab!(|lab| {
+        let guard = Guard::new(lab);
+        guard.must(&["add", "--not-mounted", "/media/absent"]);
+        let mut watcher = Watcher::start(&guard, &["--format", "json"]);
+        let line = watcher.line_within(PATIENCE).expect("a line");
+        assert!(
+            line.starts_with('{') && line.contains("\"change\":\"gone\",") && line.ends_with('}'),
+            "{line}"
+        );
+        watcher.end();
+        guard.run(&["--pid", "1", "watch"]).fails(64, &["nsenter"]);
+    });
+}
+
+#[test]
+fn registry_that_is_damaged_meanwhile_is_told_once() {
+    lab!(|lab| {
+        let guard = Guard::new(lab);
+        let mail = lab.tmpfs("mail");
+        guard.add(mail.path());
+        let diagnosis = lab.path("diagnosis");
+        let file = fs::File::create(&diagnosis).expect("a file");
+        let mut child = guard
+            .command(&["watch", "--interval", "0.1"])
+            .stderr(file)
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("start");
+        let told = || fs::read_to_string(&diagnosis).expect("readable").matches("line 1").count();
+        let replace = |bytes: &[u8]| {
+            let temporary = guard.run.join("new");
+            fs::write(&temporary, bytes)
+                .and_then(|()| fs::rename(&temporary, guard.run.join("mounts")))
+                .expect("replace");
+        };
+        until(|| Path::new(&format!("/proc/{}/task", child.id())).exists());
+        replace(b"# nothing that is known\n");
+        until(|| told() == 1);
+        kill(Pid::from_raw(child.id() as i32), Signal::SIGTERM).expect("it runs");
+        child.wait().expect("it ends");
+        assert_eq!(told(), 1);
+    });
+}
