@@ -179,7 +179,7 @@ impl Judge {
             let mut question = Question { operation, path, generation: self.detector.generation() };
             let asked = question.clean()?;
             if self.index.is_empty() {
-                permit.targets.push(Target { asked: asked.to_vec(), real: asked.into_owned(), pin: None });
+                permit.targets.push(Target { asked: asked.into_owned(), real: None, pin: None });
                 continue;
             }
             let mut crossed = Crossed::new();
@@ -191,7 +191,7 @@ impl Judge {
                     deepest = Some(pin);
                 }
             }
-            let real = walk.real.into_owned();
+            let real = (*walk.real != *asked).then(|| walk.real.into_owned());
             permit.targets.push(Target { asked: asked.into_owned(), real, pin: deepest });
         }
         Ok(permit)

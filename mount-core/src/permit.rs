@@ -43,8 +43,8 @@ pub(crate) struct Pin {
 pub(crate) struct Target {
     /// As asked, lexically clean.
     pub asked: Vec<u8>,
-    /// Where it really leads.
-    pub real: Vec<u8>,
+    /// Where it really leads; `None` for right there.
+    pub real: Option<Vec<u8>>,
     /// The pin of the deepest registered mountpoint it lies beneath.
     pub pin: Option<usize>,
 }
@@ -176,7 +176,7 @@ impl Permit {
         let target = target.ok_or_else(|| {
             Error::new(ErrorKind::Usage, format!("permit does not speak of {path:?}: ask for it first"))
         })?;
-        let mut real = target.real.clone();
+        let mut real = target.real.as_ref().unwrap_or(&target.asked).clone();
         for component in path::components(&clean[target.asked.len()..]) {
             path::push(&mut real, component);
         }

@@ -17,6 +17,8 @@ pub(crate) struct Figures {
     pub contention: Vec<(usize, f64)>,
     pub memory: Vec<(usize, f64)>,
     pub instructions: Vec<(&'static str, u64)>,
+    /// The JSON of the run before.
+    pub before: Value,
 }
 
 /// What was measured with so many mounts and registered mountpoints.

@@ -32,11 +32,13 @@ fn main() {
     }
     let documents = Path::new("docs");
     assert!(documents.is_dir(), "run it in the top directory of the repository, or run ci/bench");
-    let figures = measure();
     let plots = documents.join("performance");
     fs::create_dir_all(&plots).expect("a directory for the plots");
+    let file = plots.join("figures.json");
+    let before = fs::read(&file).ok().and_then(|json| serde_json::from_slice(&json).ok());
+    let figures = Figures { before: before.unwrap_or_default(), ..measure() };
     let json = serde_json::to_string_pretty(&figures.to_json()).expect("figures are JSON");
-    fs::write(plots.join("figures.json"), json + "\n").expect("write the figures");
+    fs::write(file, json + "\n").expect("write the figures");
     plot::draw(&figures, &plots);
     fs::write(documents.join("performance.md"), page::write(&figures)).expect("write the page");
 }

@@ -111,12 +111,12 @@ pub(crate) fn unmount(at: &Path) {
 }
 
 fn mount_ext4(at: &Path) {
-    let image = at.with_extension("image");
-    let file = fs::File::create(&image).expect("an image");
-    file.set_len(64 << 20).expect("extend the image");
-    run(Command::new("mkfs.ext4").args(["-q", "-F"]).arg(&image));
+    // On a disk, where there is one: /tmp may be memory. The loop device keeps the file that has no name any more.
+    let image = tempfile::NamedTempFile::new_in("/var/tmp").expect("an image");
+    image.as_file().set_len(64 << 20).expect("extend the image");
+    run(Command::new("mkfs.ext4").args(["-q", "-F"]).arg(image.path()));
     fs::create_dir_all(at).expect("a mountpoint");
-    run(Command::new("mount").args(["-o", "loop"]).arg(&image).arg(at));
+    run(Command::new("mount").args(["-o", "loop"]).arg(image.path()).arg(at));
 }
 
 /// A direct automount, triggered: this process is in the group of its daemon and mounts on it without waiting.
