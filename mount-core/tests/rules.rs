@@ -330,3 +330,24 @@ fn remedy_for_a_child_of_a_wildcard_speaks_of_what_is_registered() {
         assert!(refused.remedy().ends_with(&format!("state {:?} online", tank.join("*"))), "{refused}");
     });
 }
+
+#[test]
+fn recorded_table_is_judged_without_a_look_at_live_symlinks() {
+    lab!(|lab| {
+        let elsewhere = lab.dir("elsewhere");
+        lab.dir("srv");
+        symlink(&elsewhere, lab.path("srv/mail")).expect("a live symlink");
+        let registry = Registry::in_lab(lab);
+        registry.register(lab.path("srv/mail"), State::Online).register(&elsewhere, State::Online);
+        let table = format!(
+            "1 0 8:1 / / rw - ext4 /dev/sda1 rw\n2 1 8:2 / {} rw - ext4 /dev/sdb1 rw\n",
+            lab.path("srv/mail").display()
+        );
+        let directories =
+            mount_core::Directories { state: registry.state.clone(), run: registry.run.clone() };
+        let table = mount_core::table::MountTable::parse(table.as_bytes()).expect("a mount table");
+        let mounts = Mounts::open_recorded(&directories, WhenMissing::Refuse, table).expect("open");
+        permitted(&mounts, lab.path("srv/mail/bob"));
+        assert!(is_absent(&refusal(&mounts, elsewhere.join("bob"))));
+    });
+}

@@ -54,7 +54,8 @@ fn find(
         return Err(unusable(format!("{real:?} is not a directory; name the directory that is mounted on")));
     }
     let nothing = |real| Ok(Found { real, filesystem: None, idle: false });
-    if written.is_wildcard() && state == Some(State::Ignore) {
+    // What is to be ignored decides nothing, mounted or not.
+    if state == Some(State::Ignore) {
         return nothing(real);
     }
     if !resolved.exists && !recording.not_mounted {
