@@ -121,7 +121,7 @@ impl Plan {
             plan.add(path);
         }
         for path in &companions {
-            if plan.stores.keys().any(|(root, _)| root == b"." || path::is_within(path, root)) {
+            if plan.is_in_store(path) {
                 plan.add(path);
             } else {
                 plan.left += 1;
@@ -130,11 +130,19 @@ impl Plan {
         plan
     }
 
+    fn is_in_store(&self, path: &[u8]) -> bool {
+        self.stores.keys().any(|(root, _)| root == b"." || path::is_within(path, root))
+    }
+
     fn add(&mut self, path: &[u8]) {
         self.files.entry(parent(path).to_vec()).or_default().push(name(path).to_vec());
     }
 
     fn carry_out(&self, bare: BorrowedFd<'_>, target: &Target) -> Result<(), Error> {
+        // Without its directories, mdbox's rebuild finds no mailbox to put the mails back into.
+        for directory in self.directories.iter().filter(|directory| self.is_in_store(directory)) {
+            target.make(bare, directory).map_err(|cause| at(target.path(directory), cause))?;
+        }
         for (directory, names) in &self.files {
             self.move_directory(bare, target, directory, names)
                 .map_err(|(name, cause)| at(target.path(&join(directory, &name)), cause))?;
