@@ -1,5 +1,6 @@
 //! The plots: what a question costs over the number of mounts.
 
+use std::ops::Range;
 use std::path::Path;
 
 use plotters::prelude::*;
@@ -40,6 +41,9 @@ const PLOTS: [(&str, &str, &[&str]); 2] = [
 
 const SIZE: (u32, u32) = (900, 520);
 
+/// Beyond the largest number there is room for the legend.
+const MOUNTS: Range<f64> = 15.0..400_000.0;
+
 /// Draws all of them into a directory.
 pub(crate) fn draw(figures: &Figures, directory: &Path) {
     for (file, title, names) in PLOTS {
@@ -70,7 +74,7 @@ fn draw_one(
         .margin(12)
         .x_label_area_size(44)
         .y_label_area_size(70)
-        .build_cartesian_2d((15.0..30_000.0).log_scale(), (0.1..highest * 3.0).log_scale())?;
+        .build_cartesian_2d(MOUNTS.log_scale(), (0.1..highest * 3.0).log_scale())?;
     chart.configure_mesh().x_desc("mounts").y_desc("multiple of one statx").draw()?;
     for (number, name) in names.iter().enumerate() {
         let colour = Palette99::pick(number).to_rgba();
@@ -80,13 +84,12 @@ fn draw_one(
             .label(*name)
             .legend(move |(x, y)| PathElement::new([(x, y), (x + 18, y)], colour.stroke_width(2)));
     }
-    let legend = chart.configure_series_labels();
-    let mut legend = legend;
-    legend
-        .position(SeriesLabelPosition::UpperLeft)
-        .background_style(WHITE.mix(0.85))
-        .border_style(BLACK.mix(0.3));
-    legend.draw()?;
+    chart
+        .configure_series_labels()
+        .position(SeriesLabelPosition::UpperRight)
+        .background_style(WHITE)
+        .border_style(BLACK.mix(0.3))
+        .draw()?;
     root.present()?;
     Ok(())
 }
