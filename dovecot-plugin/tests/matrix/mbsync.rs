@@ -9,10 +9,11 @@ use std::process::Command;
 use fixtures::dovecot::{Format, PASSWORD, Truth, losses, underneath};
 use fixtures::lab;
 
+use crate::cell::recovered;
 use crate::plan::Away;
 use crate::report;
-use crate::site::{FOLDER, Guard, INBOX, Site, USER, message};
-use crate::{Scope, recovered, site};
+use crate::scope::Scope;
+use crate::site::{self, FOLDER, Guard, INBOX, Site, USER, message};
 
 /// A mail that the user files in the local copy while the filesystem is away.
 const WRITTEN: &str = "<written@example.org>";

@@ -9,72 +9,9 @@ use std::path::PathBuf;
 
 use fixtures::dovecot::Format;
 
-use crate::plan::{ACTIONS, Action, Away, Place, When, goes_on};
-use crate::scene::Scene;
-use crate::site::{Guard, Site};
-
-/// The verdicts that a cell may lack, each with its letter.
-const VERDICTS: [(char, &str); 5] = [
-    ('L', "lost: something is not as before, or not as promised"),
-    ('D', "denied: an answer showed less than the truth"),
-    ('U', "underneath: something was created in the bare directory"),
-    ('X', "broken: a process died, or left its client without a word"),
-    ('S', "stopped: something that was to go on didn't"),
-];
-
-/// What came out of one cell.
-pub(crate) struct Cell {
-    when: When,
-    action: &'static str,
-    away: Away,
-    /// The letters of the verdicts that it lacks.
-    pub(crate) lacks: String,
-    why: Vec<String>,
-    transcript: String,
-}
-
-impl Cell {
-    /// How a cell is called in messages, and found by `MOUNTGUARD_MATRIX`.
-    pub(crate) fn name(format: Format, away: Away, when: When, action: &str) -> String {
-        format!("{} {} {} {action}", format.name(), away.name(), when.name())
-    }
-
-    #[expect(clippy::too_many_arguments, reason = "all that was seen of a cell comes together here")]
-    pub(crate) fn of(
-        site: &Site,
-        away: Away,
-        when: When,
-        action: &Action,
-        scene: Scene<'_>,
-        lost: Vec<String>,
-        strays: &[PathBuf],
-        log: &str,
-    ) -> Cell {
-        let mut crashes = scene.crashes;
-        let crashed = |line: &&str| line.contains("Panic:") || line.contains("killed with signal");
-        crashes.extend(log.lines().filter(crashed).map(str::to_owned));
-        let going =
-            |places: &&Vec<Place>| places.iter().all(|place| goes_on(site.format, away, action.name, *place));
-        let stopped = match site.guard {
-            Guard::Stock => Vec::new(),
-            Guard::Guarded => {
-                scene.stopped.iter().filter(going).map(|places| format!("{places:?}")).collect()
-            }
-        };
-        let strays = strays.iter().map(|path| path.display().to_string()).collect();
-        let found = [lost, scene.denials, strays, crashes, stopped];
-        let lacking = VERDICTS.iter().zip(&found).filter(|(_, found)| !found.is_empty());
-        let why = lacking.clone().map(|((letter, _), found)| format!("{letter}: {}", found.join("; ")));
-        Cell {
-            when,
-            action: action.name,
-            away,
-            lacks: lacking.clone().map(|((letter, _), _)| letter).collect(),
-            why: why.collect(),
-            transcript: scene.transcript,
-        }
-    }
-}
+use crate::cell::Cell;
+use crate::plan::{ACTIONS, Away, When};
+use crate::site::Guard;
 
 /// The results of one format and server: a file with a line for each cell, and one with all that was said.
 pub(crate) struct Report {
@@ -109,8 +46,8 @@ impl Report {
         let guard = self.guard.name();
         let said = format!("\n=== {name}, {guard}\n{}\n{}", cell.why.join("\n"), cell.transcript);
         (&self.transcripts).write_all(said.as_bytes()).expect("results");
-        let healthy = self.guard == Guard::Guarded || cell.away == Away::Nothing;
-        if healthy && !cell.lacks.is_empty() {
+        let faultless = self.guard == Guard::Guarded || cell.away == Away::Nothing;
+        if faultless && !cell.lacks.is_empty() {
             show(&said);
         }
     }
