@@ -28,19 +28,21 @@ pub struct Mount {
 impl Mount {
     /// Understands one line without its newline; `None` when it is not one of a mount table.
     ///
-    /// A source may be empty, which leaves two spaces in a row, so that fields are told apart by single spaces.
+    /// A source may be empty, which leaves two spaces in a row, so that fields are told apart by single spaces;
+    /// only those before it, which are never empty, may stand further apart, as in tables that were edited.
     pub(super) fn parse(line: &[u8]) -> Option<Mount> {
         let mut fields = line.split(|byte| *byte == b' ');
-        let id = number(fields.next()?)?;
-        let parent = number(fields.next()?)?;
-        let mut device = fields.next()?.splitn(2, |byte| *byte == b':');
+        let mut field = || fields.find(|field| !field.is_empty());
+        let id = number(field()?)?;
+        let parent = number(field()?)?;
+        let mut device = field()?.splitn(2, |byte| *byte == b':');
         let device = (number(device.next()?)?, number(device.next()?)?);
-        let root = unescape(fields.next()?).into_owned();
-        let mountpoint = unescape(fields.next()?).into_owned();
+        let root = unescape(field()?).into_owned();
+        let mountpoint = unescape(field()?).into_owned();
         if mountpoint.first() != Some(&b'/') {
             return None;
         }
-        let options = fields.next()?;
+        let options = field()?;
         // Optional fields (propagation) up to a lone hyphen; their number varies.
         fields.find(|field| *field == b"-")?;
         let fs_type = unescape(fields.next()?).into_owned();

@@ -52,6 +52,11 @@ fn escapes_carriage_returns_and_empty_sources_are_read() {
 }
 
 #[test]
+fn fields_before_the_source_may_stand_further_apart() {
+    assert_eq!(located("1 1 0:5 /  / rw shared:8 - rootfs rootfs rw\n", "/"), (Some(1), true));
+}
+
+#[test]
 fn line_that_is_no_mount_is_named() {
     let error = MountTable::parse(b"1 0 8:1 / / rw - ext4 /dev/sda1 rw\n2 1 torn").expect_err("half a line");
     assert!(error.to_string().contains("line 2"), "{error}");
