@@ -3,15 +3,12 @@
    The command is run, not linked: what it asks of a filesystem that hangs must not hang doveadm, which may be
    serving others, and there is one implementation to be right. */
 
-#include "lib.h"
+#include "mount.h"
 #include "array.h"
 #include "istream.h"
 #include "module-dir.h"
 #include "master-service.h"
 #include "master-service-settings.h"
-#include "doveadm.h"
-#include "doveadm-cmd.h"
-#include "doveadm-print.h"
 #include "doveadm-settings.h"
 #include "doveadm-util.h"
 
@@ -21,7 +18,7 @@
 #include <sys/wait.h>
 
 #define EXPORTED __attribute__((visibility("default")))
-#define COLUMNS_MAX 8
+#define COLUMNS_MAX 10
 
 EXPORTED void doveadm_mount_plugin_init(struct module *module);
 EXPORTED void doveadm_mount_plugin_deinit(void);
@@ -39,7 +36,9 @@ static const struct {
 	{ "mount state", { "path", "state", NULL } },
 	{ "mount status", { "path", "state", "presence", "filesystem", "source", "since", "why", NULL } },
 	{ "mount check", { NULL } },
-	{ "mount audit", { "path", "owner", "mode", "immutable", "files", "bytes", "user", "writable", NULL } },
+	{ "mount discover", { "path", "decision", "role", "origin", "fstype", "source", "why", NULL } },
+	{ "mount audit", { "path", "owner", "mode", "immutable", "files", "bytes", "unread", "mail", "user", "writable",
+			   NULL } },
 };
 
 /* doveadm keeps a pointer to it. */
@@ -67,29 +66,34 @@ static const char *directory(const char *setting, const char *otherwise)
 }
 
 /* The command as mountguard knows it. Its own options go through as they are. */
-static const char *const *arguments(struct doveadm_cmd_context *cctx)
+static const char *const *arguments(const char *command, const char *const *given)
 {
 	const struct master_service_settings *set = master_service_settings_get(master_service);
-	const char *const *given;
 	ARRAY_TYPE(const_string) all;
 	const char *const fixed[] = {
-		MOUNTGUARD, cctx->cmd->name + strlen("mount "), "--format", "tab",
+		MOUNTGUARD, command, "--format", "tab",
 		"--state-dir", directory("mount_guard_state_dir", set->state_dir),
 		"--run-dir", directory("mount_guard_run_dir", doveadm_settings->base_dir),
 	};
 
 	t_array_init(&all, N_ELEMENTS(fixed) + 8);
 	array_append(&all, fixed, N_ELEMENTS(fixed));
-	if (doveadm_cmd_param_array(cctx, "argument", &given)) {
-		for (; *given != NULL; given++)
-			array_push_back(&all, given);
+	if (strcmp(command, "discover") == 0) {
+		const char *const configuration[] = {
+			"--config", master_service_get_config_path(master_service),
+		};
+
+		array_append(&all, configuration, N_ELEMENTS(configuration));
 	}
+	for (; given != NULL && *given != NULL; given++)
+		array_push_back(&all, given);
 	array_append_zero(&all);
 	return array_front(&all);
 }
 
-static pid_t start(const char *const *argv, int *output_r)
+pid_t mount_start(const char *command, const char *const *given, int descriptor, int *output_r)
 {
+	const char *const *argv = arguments(command, given);
 	int fd[2];
 	pid_t pid;
 
@@ -99,7 +103,7 @@ static pid_t start(const char *const *argv, int *output_r)
 	if (pid < 0)
 		i_fatal("fork() failed: %m");
 	if (pid == 0) {
-		if (dup2(fd[1], STDOUT_FILENO) < 0)
+		if (dup2(fd[1], descriptor) < 0)
 			_exit(EX_OSERR);
 		(void)close(fd[0]);
 		(void)close(fd[1]);
@@ -110,6 +114,15 @@ static pid_t start(const char *const *argv, int *output_r)
 	(void)close(fd[1]);
 	*output_r = fd[0];
 	return pid;
+}
+
+int mount_end(pid_t pid)
+{
+	int status;
+
+	if (waitpid(pid, &status, 0) < 0)
+		i_fatal("waitpid() failed: %m");
+	return WIFEXITED(status) ? WEXITSTATUS(status) : EX_SOFTWARE;
 }
 
 /* Lines that are no rows, such as a help text, are shown as they are. */
@@ -141,14 +154,15 @@ static void print_output(int fd, const char *const *columns)
 
 static void run(struct doveadm_cmd_context *cctx)
 {
-	int output, status;
-	pid_t pid = start(arguments(cctx), &output);
+	const char *const *given = NULL;
+	int output;
+	pid_t pid;
 
+	(void)doveadm_cmd_param_array(cctx, "argument", &given);
+	pid = mount_start(cctx->cmd->name + strlen("mount "), given, STDOUT_FILENO, &output);
 	doveadm_print_init(DOVEADM_PRINT_TYPE_TABLE);
 	print_output(output, columns_of(cctx->cmd->name));
-	if (waitpid(pid, &status, 0) < 0)
-		i_fatal("waitpid() failed: %m");
-	doveadm_exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : EX_SOFTWARE;
+	doveadm_exit_code = mount_end(pid);
 }
 
 void doveadm_mount_plugin_init(struct module *module ATTR_UNUSED)
@@ -166,6 +180,7 @@ void doveadm_mount_plugin_init(struct module *module ATTR_UNUSED)
 
 		doveadm_cmd_register_ver2(&command);
 	}
+	doveadm_cmd_register_ver2((struct doveadm_cmd_ver2 *)&mount_user_command);
 }
 
 void doveadm_mount_plugin_deinit(void)
