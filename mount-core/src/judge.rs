@@ -108,6 +108,11 @@ impl Judge {
         self.detector.after_fork();
     }
 
+    /// The number of the mount table's state; where nothing is registered it doesn't matter.
+    pub(crate) fn generation(&self) -> u64 {
+        if self.is_empty() { 0 } else { self.detector.generation() }
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.index.is_empty()
     }

@@ -23,6 +23,13 @@ pub enum WhenMissing {
     Refuse,
 }
 
+/// A state of the registry and of the mount table, see [`Mounts::epoch`]. Means nothing to another [`Mounts`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Epoch {
+    registry: u64,
+    table: u64,
+}
+
 /// The registered mountpoints and what is known of them: judges paths and gives permits.
 ///
 /// Belongs to one thread: open one in each. A process that forks may go on using it after the next
@@ -31,6 +38,8 @@ pub struct Mounts {
     store: Store,
     missing: WhenMissing,
     stamp: Cell<Option<Stamp>>,
+    /// How often the registry was read.
+    readings: Cell<u64>,
     judge: RefCell<Judge>,
 }
 
@@ -77,7 +86,7 @@ impl Mounts {
     ) -> Result<Self, Error> {
         let judge = RefCell::new(Judge::new(detector));
         let store = Store::new(directories.clone());
-        let mounts = Mounts { store, missing, stamp: Cell::new(None), judge };
+        let mounts = Mounts { store, missing, stamp: Cell::new(None), readings: Cell::new(0), judge };
         mounts.refresh()?;
         Ok(mounts)
     }
@@ -99,7 +108,19 @@ impl Mounts {
         }
         self.stamp.set(Some(snapshot.as_ref().map_or(stamp, Snapshot::stamp)));
         self.judge.borrow_mut().replace(Index::new(snapshot));
+        self.readings.set(self.readings.get() + 1);
         Ok(())
+    }
+
+    /// The state that the registry, as of the last [`Mounts::refresh`], and the mount table are in: one `poll`, none
+    /// where nothing is registered.
+    ///
+    /// In an equal epoch whatever was permitted is still mounted, so that a caller may spare asking again. What it
+    /// cannot tell is where a path leads: neither a directory above a mountpoint that was renamed nor a symlink that
+    /// was replaced changes the mount table.
+    #[must_use]
+    pub fn epoch(&self) -> Epoch {
+        Epoch { registry: self.readings.get(), table: self.judge.borrow().generation() }
     }
 
     /// Whether nothing is registered, so that everything is permitted without a look.

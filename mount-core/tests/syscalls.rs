@@ -24,14 +24,16 @@ enum Question {
     Verdict,
     Permit,
     Refresh,
+    Epoch,
 }
 
 impl Question {
-    const ALL: [(Question, &str); 4] = [
+    const ALL: [(Question, &str); 5] = [
         (Question::Presence, "presence"),
         (Question::Verdict, "verdict"),
         (Question::Permit, "permit"),
         (Question::Refresh, "refresh"),
+        (Question::Epoch, "epoch"),
     ];
 
     fn word(self) -> &'static str {
@@ -44,6 +46,7 @@ impl Question {
             Question::Verdict => mounts.verdict(Operation::Create, path).expect("permitted"),
             Question::Permit => drop(mounts.authorize(Operation::Create, &[path]).expect("permitted")),
             Question::Refresh => mounts.refresh().expect("unchanged"),
+            Question::Epoch => drop(Some(mounts.epoch())),
         }
     }
 }
@@ -110,7 +113,8 @@ fn steady_questions_take_as_few_calls_as_the_kernel_allows() {
         assert_eq!(calls(lab, Question::Verdict, &bob), ["poll", "openat2", "statx", "close"]);
         let permit = ["poll", "openat2", "statx", "openat2", "statx", "close", "close"];
         assert_eq!(calls(lab, Question::Permit, &bob), permit);
-        assert_eq!(calls(lab, Question::Refresh, &bob), ["getpid", "statx"]);
+        assert_eq!(calls(lab, Question::Refresh, &bob), ["statx"]);
+        assert_eq!(calls(lab, Question::Epoch, &bob), ["poll"]);
     });
 }
 

@@ -6,6 +6,8 @@ use std::os::fd::AsFd;
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
+use crate::sys;
+
 /// Counts changes of this process's mount table.
 ///
 /// `poll` on an open mountinfo answers once after each change (mount, unmount, lazy unmount, move, bind,
@@ -21,7 +23,7 @@ pub(crate) struct Changes {
 
 impl Changes {
     pub(crate) fn new() -> Self {
-        Changes { mountinfo: RefCell::new(open()), count: Cell::new(1), owner: Cell::new(std::process::id()) }
+        Changes { mountinfo: RefCell::new(open()), count: Cell::new(1), owner: Cell::new(sys::lineage()) }
     }
 
     /// The number of changes noticed so far, a fresh one included.
@@ -50,7 +52,7 @@ impl Changes {
     /// The notice belongs to the open file, which a forked child shares with its parent: whoever polls first
     /// gets it. So each process opens its own.
     pub(crate) fn after_fork(&self) {
-        let process = std::process::id();
+        let process = sys::lineage();
         if self.owner.replace(process) != process {
             *self.mountinfo.borrow_mut() = open();
             self.count.set(self.count.get() + 1);
