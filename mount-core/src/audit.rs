@@ -3,7 +3,7 @@
 //! Mails that were delivered while the filesystem was away lie there unseen, and whether it can happen again
 //! depends on who may write there. Seen without unmounting anything, through a copy of the mount that the
 //! parent directory lies in (`open_tree`): such a copy comes without the mounts on it. It is as writable as the
-//! original, so nothing is opened for writing but what is to be written: by [`seal`] and [`rescue`].
+//! original, so nothing is opened for writing but what is to be written: by [`seal()`] and [`rescue()`].
 
 mod mail;
 mod rescue;
