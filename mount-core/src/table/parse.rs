@@ -13,7 +13,8 @@ pub struct Mount {
     pub device: (u32, u32),
     /// The directory of the filesystem that is seen at the mountpoint, `/` unless it is a bind mount or subvolume.
     pub root: Vec<u8>,
-    /// Where it is mounted, as seen from the root directory of the process.
+    /// Where it is mounted, as seen from the root directory of the process. One that is not absolute, as in tables that
+    /// were edited, covers no path.
     pub mountpoint: Vec<u8>,
     /// Whether the mount or its filesystem is read-only.
     pub read_only: bool,
@@ -39,9 +40,6 @@ impl Mount {
         let device = (number(device.next()?)?, number(device.next()?)?);
         let root = unescape(field()?).into_owned();
         let mountpoint = unescape(field()?).into_owned();
-        if mountpoint.first() != Some(&b'/') {
-            return None;
-        }
         let options = field()?;
         // Optional fields (propagation) up to a lone hyphen; their number varies.
         fields.find(|field| *field == b"-")?;
