@@ -61,6 +61,7 @@ struct mount_guard_place {
 enum mount_guard_flags {
 	MOUNT_GUARD_FLAG_INBOX = 1,	/* about an INBOX */
 	MOUNT_GUARD_FLAG_QUIET = 2,	/* nothing is refused yet: a precaution, not worth a log line */
+	MOUNT_GUARD_FLAG_NOW = 4,	/* look at the mount table, though it was looked at in this turn */
 };
 
 /* One question. `now` names the turn of the event loop: the registry is looked at once a turn. */
@@ -103,6 +104,9 @@ _Static_assert(sizeof(struct mount_guard_settings) == 48, "as in boundary.rs");
 
 /* The guard for these settings, made when they are seen first; 0 refuses everything. */
 uint32_t mount_guard_open(const struct mount_guard_settings *settings);
+
+/* 1 when nothing is registered as of the turn `now`: everything would be permitted. */
+uint32_t mount_guard_is_idle(uint32_t guard, uint64_t now);
 
 /* Whether the moment may go on. */
 void mount_guard_judge(const struct mount_guard_question *question, struct mount_guard_result *result);

@@ -1,6 +1,7 @@
 /* A mail: what looks for its file, and what is done to it. */
 
 #include "mount-guard.h"
+#include "index-mail.h"
 #include "dbox-storage.h"
 
 struct mount_guard_mail {
@@ -52,8 +53,10 @@ static int get_special(struct mail *mail, enum mail_fetch_field field, const cha
 static int get_stream(struct mail *mail, bool get_body, struct message_size *hdr_size,
 		      struct message_size *body_size, struct istream **stream_r)
 {
-	/* What is not found is not there any more, says maildir after a look; so this is asked each time. */
-	if (!mail->saving && !mount_guard_permits_box_now(mail->box, MOUNT_GUARD_READ)) {
+	bool is_open = ((struct index_mail *)mail)->data.stream != NULL;
+
+	/* What is not found is not there any more, says maildir after a look; so this is asked for each mail. */
+	if (!is_open && !mail->saving && !mount_guard_permits_box_now(mail->box, MOUNT_GUARD_READ)) {
 		mount_guard_pop3_refuse(mail->box);
 		return -1;
 	}

@@ -49,7 +49,7 @@ bool mount_guard_is_guarded(struct mailbox *box);
 
 bool mount_guard_permits_list(struct mailbox_list *list, enum mount_guard_moment moment);
 bool mount_guard_permits_box(struct mailbox *box, enum mount_guard_moment moment);
-/* Though it was permitted in this turn. */
+/* The same after another look at the mount table, though it was permitted in this turn. */
 bool mount_guard_permits_box_now(struct mailbox *box, enum mount_guard_moment moment);
 /* Precautions: no error and no log line. */
 bool mount_guard_list_would_permit(struct mailbox_list *list, enum mount_guard_moment moment);

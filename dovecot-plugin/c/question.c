@@ -12,7 +12,7 @@
 #define PLACES_MAX (MOUNT_GUARD_ROOTS_MAX + 3)
 
 /* What was permitted this moment is permitted for the rest of the turn: commands ask for it many times.
-   Everything that makes, moves or deletes something is asked afresh. */
+   Everything that makes, moves or deletes something is asked afresh. From one turn to the next Rust remembers. */
 #define REMEMBERED (1U << MOUNT_GUARD_LOOK | 1U << MOUNT_GUARD_READ | 1U << MOUNT_GUARD_REBUILD)
 
 /* How long a turn may last when the event loop does not turn, as in doveadm. */
@@ -90,6 +90,12 @@ static void remember(struct mount_guard_memory *memory, enum mount_guard_moment 
 		memory->permitted = 0;
 	memory->turn = turn();
 	memory->permitted |= (1U << moment) & REMEMBERED;
+}
+
+/* Where nothing is registered nothing is asked: not even the paths are worked out. */
+static bool is_idle(struct mail_user *user)
+{
+	return mount_guard_is_idle(mount_guard_user_context(user)->guard, turn()) == 1;
 }
 
 static void begin(struct asked *asked, struct mail_user *user, enum mount_guard_moment moment)
@@ -181,6 +187,8 @@ bool mount_guard_permits_place(struct mail_user *user, enum mount_guard_moment m
 {
 	struct asked asked;
 
+	if (is_idle(user))
+		return TRUE;
 	begin(&asked, user, moment);
 	add_place(&asked, place->role, place->path);
 	if (judge(&asked, user))
@@ -194,7 +202,7 @@ bool mount_guard_permits_list(struct mailbox_list *list, enum mount_guard_moment
 	struct mount_guard_memory *memory = &mount_guard_list_context(list)->memory;
 	struct asked asked;
 
-	if (remembers(memory, moment))
+	if (remembers(memory, moment) || is_idle(list->ns->user))
 		return TRUE;
 	begin_for_list(&asked, list, moment);
 	if (judge(&asked, list->ns->user)) {
@@ -209,6 +217,8 @@ bool mount_guard_list_would_permit(struct mailbox_list *list, enum mount_guard_m
 {
 	struct asked asked;
 
+	if (is_idle(list->ns->user))
+		return TRUE;
 	begin_for_list(&asked, list, moment);
 	asked.question.flags |= MOUNT_GUARD_FLAG_QUIET;
 	return judge(&asked, list->ns->user);
@@ -218,6 +228,9 @@ bool mount_guard_list_pin(struct mailbox_list *list, enum mount_guard_moment mom
 {
 	struct asked asked;
 
+	*permit_r = 0;
+	if (is_idle(list->ns->user))
+		return TRUE;
 	begin_for_list(&asked, list, moment);
 	asked.question.flags |= MOUNT_GUARD_FLAG_QUIET;
 	mount_guard_pin(&asked.question, &asked.result);
@@ -230,7 +243,7 @@ bool mount_guard_would_permit(struct mailbox *box, enum mount_guard_moment momen
 	struct mount_guard_memory *memory = &mount_guard_mailbox_context(box)->memory;
 	struct asked asked;
 
-	if (remembers(memory, moment))
+	if (remembers(memory, moment) || is_idle(box->storage->user))
 		return TRUE;
 	begin_for_box(&asked, box, moment);
 	asked.question.flags |= MOUNT_GUARD_FLAG_QUIET;
@@ -240,11 +253,14 @@ bool mount_guard_would_permit(struct mailbox *box, enum mount_guard_moment momen
 	return TRUE;
 }
 
-bool mount_guard_permits_box_now(struct mailbox *box, enum mount_guard_moment moment)
+static bool permits_box(struct mailbox *box, enum mount_guard_moment moment, enum mount_guard_flags flags)
 {
 	struct asked asked;
 
+	if (is_idle(box->storage->user))
+		return TRUE;
 	begin_for_box(&asked, box, moment);
+	asked.question.flags |= flags;
 	if (judge(&asked, box->storage->user)) {
 		remember(&mount_guard_mailbox_context(box)->memory, moment);
 		return TRUE;
@@ -255,8 +271,12 @@ bool mount_guard_permits_box_now(struct mailbox *box, enum mount_guard_moment mo
 
 bool mount_guard_permits_box(struct mailbox *box, enum mount_guard_moment moment)
 {
-	return remembers(&mount_guard_mailbox_context(box)->memory, moment) ||
-		mount_guard_permits_box_now(box, moment);
+	return remembers(&mount_guard_mailbox_context(box)->memory, moment) || permits_box(box, moment, 0);
+}
+
+bool mount_guard_permits_box_now(struct mailbox *box, enum mount_guard_moment moment)
+{
+	return permits_box(box, moment, MOUNT_GUARD_FLAG_NOW);
 }
 
 void mount_guard_refuse_again(struct mailbox *box, enum mount_guard_moment moment)
@@ -271,6 +291,9 @@ bool mount_guard_enter(struct mailbox *box, enum mount_guard_moment moment, uint
 {
 	struct asked asked;
 
+	*permit_r = 0;
+	if (is_idle(box->storage->user))
+		return TRUE;
 	begin_for_box(&asked, box, moment);
 	mount_guard_pin(&asked.question, &asked.result);
 	*permit_r = asked.result.permit;

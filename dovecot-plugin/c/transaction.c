@@ -104,7 +104,7 @@ static bool permits_save(struct mailbox_transaction_context *t)
 
 	if (gt->refused_save == NULL &&
 	    (gt->permit == 0 ? mount_guard_enter(t->box, MOUNT_GUARD_SAVE, &gt->permit) :
-			       mount_guard_permits_box(t->box, MOUNT_GUARD_SAVE)))
+			       mount_guard_permits_box_now(t->box, MOUNT_GUARD_SAVE)))
 		return TRUE;
 	gt->spoilt_by = MOUNT_GUARD_SAVE;
 	return FALSE;

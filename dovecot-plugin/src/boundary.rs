@@ -10,7 +10,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::slice::from_raw_parts;
 
-use crate::guards::{Answer, Guards, Manner, refuse_unknown};
+use crate::guards::{Answer, Guards, refuse_unknown};
+use crate::judge::Manner;
 use crate::policy::{Deed, Format, Moment, role_from_number};
 use crate::settings::{RawText, Settings};
 use crate::words;
@@ -24,6 +25,9 @@ const FLAG_INBOX: u32 = 1;
 
 /// Nothing is refused yet: a precaution.
 const FLAG_QUIET: u32 = 2;
+
+/// The mount table is looked at, though it was in this turn.
+const FLAG_NOW: u32 = 4;
 
 thread_local! {
     /// Dovecot's processes have one thread; what mount-core gives belongs to one.
@@ -97,6 +101,13 @@ pub unsafe extern "C" fn mount_guard_open(settings: *const RawSettings) -> u32 {
     catch_unwind(AssertUnwindSafe(open)).ok().flatten().unwrap_or(0)
 }
 
+/// 1 when nothing is registered, so that every question would be permitted.
+#[unsafe(no_mangle)]
+pub extern "C" fn mount_guard_is_idle(guard: u32, now: u64) -> u32 {
+    let ask = || with_guards(|guards| guards.is_idle(guard, now));
+    u32::from(catch_unwind(AssertUnwindSafe(ask)).unwrap_or(false))
+}
+
 /// Whether the moment may go on.
 ///
 /// # Safety
@@ -161,7 +172,8 @@ unsafe fn ask(question: *const Question, pin: bool) -> Answer {
     // SAFETY: the places of a valid question are valid.
     let needed = unsafe { needed_paths(question) };
     let Some((moment, paths)) = needed else { return refuse_unknown() };
-    let manner = Manner { pin, quiet: question.flags & FLAG_QUIET != 0 };
+    let is = |flag| question.flags & flag != 0;
+    let manner = Manner { pin, quiet: is(FLAG_QUIET), now: is(FLAG_NOW) };
     with_guards(|guards| guards.ask(question.guard, question.now, moment.operation(), &paths, manner))
 }
 
@@ -195,12 +207,20 @@ unsafe fn needed_paths(question: &Question) -> Option<(Moment, Vec<&Path>)> {
     let needed = || roles.iter().filter(|(role, _)| deed.needs(*role)).map(|(_, path)| *path);
     // Judging a path judges every mountpoint above it, so its ancestors need no look of their own.
     let covered = |at: usize, path: &Path| {
-        needed().enumerate().any(|(other, below)| below.starts_with(path) && (below != path || other < at))
+        needed().enumerate().any(|(other, below)| {
+            is_at_or_below(below, path) && (below.as_os_str() != path.as_os_str() || other < at)
+        })
     };
     Some((
         moment,
         needed().enumerate().filter(|(at, path)| !covered(*at, path)).map(|(_, path)| path).collect(),
     ))
+}
+
+/// By bytes: where a path is not written in the shortest way it is judged once too often.
+fn is_at_or_below(below: &Path, path: &Path) -> bool {
+    let rest = below.as_os_str().as_bytes().strip_prefix(path.as_os_str().as_bytes());
+    rest.is_some_and(|rest| matches!(rest.first(), None | Some(b'/')))
 }
 
 /// The bytes of a string, none for null.

@@ -3,20 +3,11 @@
 use std::collections::HashMap;
 use std::path::Path;
 
-use crate::judge::{Judge, Permit, Refused};
+use crate::judge::{Judge, Manner, Permit, Refused};
 use crate::said::Said;
 use crate::settings::Settings;
 use crate::words;
 use mount_core::Operation;
-
-/// How a question is to be answered.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Manner {
-    /// Hold the mounts while it goes on.
-    pub(crate) pin: bool,
-    /// A precaution: nothing is refused yet, so there is nothing to log.
-    pub(crate) quiet: bool,
-}
 
 /// What is to be answered to C.
 #[derive(Debug, Default)]
@@ -76,7 +67,7 @@ impl Guards {
         let outcome = if manner.pin {
             guard.judge.authorize(turn, operation, paths).map(Some)
         } else {
-            guard.judge.verdict(turn, operation, paths).map(|()| None)
+            guard.judge.verdict(turn, operation, paths, manner).map(|()| None)
         };
         match outcome {
             Err(refused) => guard.refuse(&refused, manner),
@@ -87,6 +78,16 @@ impl Guards {
                 Answer { permitted: true, permit: self.keep(index, permit), ..Answer::default() }
             }
         }
+    }
+
+    /// Whether nothing is registered: then there is nothing to ask, and nothing refuses any more.
+    pub(crate) fn is_idle(&mut self, number: u32, turn: u64) -> bool {
+        let Some(guard) = self.guards.get_mut((number as usize).wrapping_sub(1)) else { return false };
+        let idle = guard.judge.is_idle(turn);
+        if idle {
+            guard.said.all_permitted();
+        }
+        idle
     }
 
     fn keep(&mut self, guard: usize, permit: Option<Permit>) -> u64 {

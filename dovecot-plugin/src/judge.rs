@@ -4,6 +4,8 @@ use std::path::{Path, PathBuf};
 
 use mount_core::{Cause, Directories, Error, ErrorKind, Mounts, Operation, Refusal, State, WhenMissing};
 
+use crate::permitted::Permitted;
+
 pub(crate) use mount_core::Permit;
 
 /// Why something may not go on.
@@ -58,42 +60,75 @@ pub(crate) struct Judge {
     source: Result<Source, String>,
     mounts: Option<Mounts>,
     looked: Option<u64>,
+    permitted: Permitted,
+}
+
+/// How a question is to be answered.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Manner {
+    /// Hold the mounts while it goes on.
+    pub(crate) pin: bool,
+    /// A precaution: nothing is refused yet, so there is nothing to log.
+    pub(crate) quiet: bool,
+    /// Look at the mount table, though it was looked at in this turn: what was permitted still is when it is the same.
+    pub(crate) now: bool,
 }
 
 impl Judge {
     /// A judge that has not looked yet. Settings that mean nothing refuse everything.
     pub(crate) fn new(source: Result<Source, String>) -> Judge {
-        Judge { source, mounts: None, looked: None }
+        Judge { source, mounts: None, looked: None, permitted: Permitted::default() }
     }
 
-    /// The registered mountpoints, after a look at the registry when this turn has not had one.
-    fn mounts(&mut self, turn: u64) -> Result<&Mounts, Error> {
+    /// The registered mountpoints and what of them was permitted, after a look at the registry and at the mount table
+    /// when this turn has not had one.
+    fn mounts(&mut self, turn: u64) -> Result<(&Mounts, &mut Permitted), Error> {
         let source = self.source.as_ref().map_err(|text| Error::new(ErrorKind::Usage, text))?;
         if let Some(mounts) = self.mounts.take() {
             if self.looked != Some(turn) {
                 // On an error the registry is opened afresh the next time, however soon that is.
                 mounts.refresh()?;
+                self.permitted.enter(mounts.epoch());
             }
             self.looked = Some(turn);
-            return Ok(self.mounts.insert(mounts));
+            return Ok((self.mounts.insert(mounts), &mut self.permitted));
         }
         let directories = Directories { state: source.state_dir.clone(), run: source.run_dir.clone() };
         let missing = if source.required { WhenMissing::Refuse } else { WhenMissing::NothingRegistered };
         let mounts = Mounts::open(&directories, missing)?;
+        // An epoch of other mounts means nothing to these.
+        self.permitted = Permitted::default();
+        self.permitted.enter(mounts.epoch());
         self.looked = Some(turn);
-        Ok(self.mounts.insert(mounts))
+        Ok((self.mounts.insert(mounts), &mut self.permitted))
+    }
+
+    /// Whether nothing is registered, so that there is nothing to ask about.
+    pub(crate) fn is_idle(&mut self, turn: u64) -> bool {
+        self.mounts(turn).is_ok_and(|(mounts, _)| mounts.is_empty())
     }
 
     /// Whether every path may be used for the operation.
+    ///
+    /// What makes, moves or deletes is judged afresh. A permit to read, not to take a precaution, or to go on with what
+    /// is pinned holds as long as the registry and the mount table stay the same, see [`Permitted`].
     pub(crate) fn verdict(
         &mut self,
         turn: u64,
         operation: Operation,
         paths: &[&Path],
+        manner: Manner,
     ) -> Result<(), Refused> {
-        let mounts = self.mounts(turn).map_err(|error| no_registry(operation, error))?;
+        let (mounts, permitted) = self.mounts(turn).map_err(|error| no_registry(operation, error))?;
+        if manner.now {
+            permitted.enter(mounts.epoch());
+        }
+        let holds = manner.quiet || manner.now || !operation.writes();
         for path in paths {
-            mounts.verdict(operation, path)?;
+            if !(holds && permitted.has(operation, path)) {
+                mounts.verdict(operation, path)?;
+                permitted.add(operation, path);
+            }
         }
         Ok(())
     }
@@ -105,8 +140,10 @@ impl Judge {
         operation: Operation,
         paths: &[&Path],
     ) -> Result<Permit, Refused> {
-        let mounts = self.mounts(turn).map_err(|error| no_registry(operation, error))?;
-        Ok(mounts.authorize(operation, paths)?)
+        let (mounts, permitted) = self.mounts(turn).map_err(|error| no_registry(operation, error))?;
+        let permit = mounts.authorize(operation, paths)?;
+        paths.iter().for_each(|path| permitted.add(operation, path));
+        Ok(permit)
     }
 }
 

@@ -11,6 +11,7 @@
 pub mod boundary;
 mod guards;
 mod judge;
+mod permitted;
 mod policy;
 mod said;
 mod settings;

@@ -28,6 +28,12 @@ impl Said {
         true
     }
 
+    /// Nothing is refused any more.
+    pub(crate) fn all_permitted(&mut self) {
+        self.reasons.clear();
+        self.met_by.clear();
+    }
+
     /// The path is permitted, so whatever refused it before has ended.
     pub(crate) fn permitted(&mut self, path: &Path) {
         if self.met_by.is_empty() {

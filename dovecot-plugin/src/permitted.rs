@@ -1,0 +1,54 @@
+//! What was permitted, and need not be asked again while nothing has changed.
+
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use mount_core::{Epoch, Operation};
+
+/// How long a permit is believed without another walk along its path.
+///
+/// A poll of the mount table sees each mount, unmount and move, but neither a directory above that was renamed nor a
+/// symlink that now leads elsewhere, and those change no mount: whoever does that moves a mail store while it is in
+/// use. For reading, that may be noticed so much later; whatever begins to make, move or delete is judged afresh.
+const BELIEVED: Duration = Duration::from_secs(10);
+
+/// More paths than this remembered, and the memory starts anew: a process may serve many users.
+const MAX_REMEMBERED: usize = 1024;
+
+/// The paths permitted in the present epoch. That something was refused is never remembered.
+#[derive(Debug, Default)]
+pub(crate) struct Permitted {
+    since: Option<(Epoch, Instant)>,
+    /// For operations that only read, and for those that write.
+    paths: [HashSet<PathBuf>; 2],
+}
+
+impl Permitted {
+    /// Takes note of the epoch: in another one, or after a while, nothing is remembered.
+    pub(crate) fn enter(&mut self, epoch: Epoch) {
+        let now = Instant::now();
+        let same = |(before, since): (Epoch, Instant)| before == epoch && now - since < BELIEVED;
+        if !self.since.is_some_and(same) {
+            self.since = Some((epoch, now));
+            self.forget();
+        }
+    }
+
+    pub(crate) fn has(&self, operation: Operation, path: &Path) -> bool {
+        self.paths[usize::from(operation.writes())].contains(path)
+    }
+
+    /// Remembers what was permitted by a verdict that was asked for in the present epoch.
+    pub(crate) fn add(&mut self, operation: Operation, path: &Path) {
+        let full = self.paths.iter().any(|paths| paths.len() >= MAX_REMEMBERED);
+        if full {
+            self.forget();
+        }
+        self.paths[usize::from(operation.writes())].insert(path.to_owned());
+    }
+
+    fn forget(&mut self) {
+        self.paths.iter_mut().for_each(HashSet::clear);
+    }
+}
