@@ -62,9 +62,9 @@ fn traced() {
     for _ in 0..20 {
         question.ask(&mounts, &path);
     }
-    parent_id();
+    let _: u32 = parent_id();
     question.ask(&mounts, &path);
-    parent_id();
+    let _: u32 = parent_id();
 }
 
 fn registry() -> Registry {
