@@ -1,5 +1,7 @@
 //! A registry in files, opened by this crate.
 
+#![allow(dead_code, reason = "each test binary uses its part of it")]
+
 use fixtures::registry::Registry;
 use mount_core::{Directories, Mounts, WhenMissing};
 
