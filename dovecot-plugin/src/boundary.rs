@@ -204,7 +204,13 @@ unsafe fn needed_paths(question: &Question) -> Option<(Moment, Vec<&Path>)> {
         separate_inbox: question.flags & FLAG_INBOX != 0
             && roles.iter().any(|(role, _)| *role == Role::Inbox),
     };
-    let needed = || roles.iter().filter(|(role, _)| deed.needs(*role)).map(|(_, path)| *path);
+    // Without a directory of its own for them control files lie with the mails, and an mbox INBOX needs none.
+    let mail = roles.iter().find(|(role, _)| *role == Role::Mail).map(|(_, path)| *path);
+    let is_own = |role: Role, path| role != Role::Control || Some(path) != mail;
+    let needed = || {
+        let needed = roles.iter().filter(|(role, path)| deed.needs(*role) && is_own(*role, *path));
+        needed.map(|(_, path)| *path)
+    };
     // Judging a path judges every mountpoint above it, so its ancestors need no look of their own.
     let covered = |at: usize, path: &Path| {
         needed().enumerate().any(|(other, below)| {

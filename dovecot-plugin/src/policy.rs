@@ -1,5 +1,7 @@
-//! Which directories a moment needs, and what mount-core calls what is done there.
+//! What Dovecot is about to do, in the words of the guard crates, which know the directories that it needs.
 
+use guard_dbox::Change;
+use guard_mbox::Scope;
 use mount_core::{Operation, Role};
 
 /// What Dovecot is about to do; `enum mount_guard_moment` in `c/guard.h`.
@@ -103,47 +105,51 @@ pub(crate) struct Deed {
 }
 
 impl Deed {
-    /// Whether a directory of this role must be there for it.
+    /// Whether a directory of this role must be there for it: the guard crates know.
+    ///
+    /// One mailbox needs an INBOX with a place of its own only when it is that.
     pub(crate) fn needs(self, role: Role) -> bool {
+        let beside = role == Role::Inbox && !self.separate_inbox && !self.is_of_whole_store();
+        !beside && self.roles().contains(&role)
+    }
+
+    fn roles(self) -> &'static [Role] {
+        // The home is no part of a store.
         if self.moment == Moment::Scripts {
-            return role == Role::Home;
+            return &[Role::Home];
         }
-        match role {
-            Role::Mail | Role::Control => !self.is_inbox_file(),
-            Role::Index => true,
-            Role::Inbox => self.separate_inbox || self.needs_everything(),
-            Role::Attachments => self.needs_attachments(),
-            Role::Alt => self.needs_alt(),
-            // Scripts that are not found look like deleted ones to the other side.
-            Role::Home => self.moment == Moment::Sync,
+        let operation = self.moment.operation();
+        match self.format {
+            Format::Sdbox => self.dbox(guard_dbox::Format::Sdbox),
+            // When a list is made its format isn't known yet; dbox has directories of all roles.
+            Format::Mdbox | Format::Other => self.dbox(guard_dbox::Format::Mdbox),
+            Format::Maildir => guard_maildir::roles_for(operation),
+            Format::Mbox => guard_mbox::roles_for(self.scope(), operation),
         }
     }
 
-    /// An mbox INBOX is one file with its index: the mail directory of the other folders and their
-    /// subscriptions may be away.
-    fn is_inbox_file(self) -> bool {
-        self.separate_inbox && self.format == Format::Mbox && !self.needs_everything()
-    }
-
-    fn needs_everything(self) -> bool {
-        matches!(self.moment, Moment::Rebuild | Moment::Sync)
-    }
-
-    fn needs_attachments(self) -> bool {
-        matches!(
-            self.moment,
-            Moment::Read | Moment::ReadAlt | Moment::Save | Moment::ExpungeAlt | Moment::Delete
-        ) || self.needs_everything()
-    }
-
-    /// mdbox finds its mails through one map, wherever they lie, so renaming and creating a mailbox
-    /// leaves them alone. sdbox has a directory in alternate storage for each mailbox.
-    fn needs_alt(self) -> bool {
+    fn dbox(self, format: guard_dbox::Format) -> &'static [Role] {
+        let change = |change| guard_dbox::roles_for_change(format, change);
         match self.moment {
-            Moment::ReadAlt | Moment::ExpungeAlt | Moment::Delete => true,
-            Moment::Create | Moment::Rename => self.format == Format::Sdbox,
-            _ => self.needs_everything(),
+            Moment::Read => guard_dbox::roles_for_bodies(),
+            Moment::Create => change(Change::NewMailbox),
+            Moment::Rename => change(Change::Rename),
+            Moment::Change => change(Change::PrimaryMails),
+            Moment::ExpungeAlt => change(Change::AltMails),
+            moment => guard_dbox::roles_for(moment.operation()),
         }
+    }
+
+    fn scope(self) -> Scope {
+        match (self.is_of_whole_store(), self.separate_inbox) {
+            (true, _) => Scope::Store,
+            (false, true) => Scope::Inbox,
+            (false, false) => Scope::Folder,
+        }
+    }
+
+    fn is_of_whole_store(self) -> bool {
+        matches!(self.moment, Moment::Rebuild | Moment::Sync)
     }
 }
 
@@ -159,7 +165,10 @@ mod tests {
     #[test]
     fn looking_needs_no_alternate_storage() {
         assert_eq!(needed(Moment::Look, Format::Mdbox, false), ["mail", "index", "control"]);
-        assert_eq!(needed(Moment::Save, Format::Sdbox, false), ["mail", "index", "control", "attachments"]);
+        assert_eq!(
+            needed(Moment::Save, Format::Sdbox, false),
+            ["mail", "index", "control", "attachments", "home"]
+        );
     }
 
     #[test]
@@ -176,22 +185,25 @@ mod tests {
     #[test]
     fn rebuild_and_sync_need_all_places_of_mail() {
         let all = ["mail", "index", "control", "alt", "inbox", "attachments", "home"];
-        for format in [Format::Mdbox, Format::Mbox] {
-            assert_eq!(needed(Moment::Rebuild, format, true), all[..6]);
+        for format in [Format::Mdbox, Format::Sdbox, Format::Other] {
+            assert_eq!(needed(Moment::Rebuild, format, false), all[..6]);
             assert_eq!(needed(Moment::Sync, format, false), all);
+        }
+        for format in [Format::Maildir, Format::Mbox] {
+            assert_eq!(needed(Moment::Rebuild, format, true), ["mail", "index", "control", "inbox"]);
+            assert_eq!(needed(Moment::Sync, format, false), ["mail", "index", "control", "inbox", "home"]);
         }
     }
 
     #[test]
-    fn mbox_inbox_of_its_own_needs_itself_and_its_index() {
-        assert_eq!(needed(Moment::Look, Format::Mbox, true), ["index", "inbox"]);
+    fn mbox_inbox_of_its_own_needs_no_mail_directory() {
+        assert_eq!(needed(Moment::Look, Format::Mbox, true), ["index", "control", "inbox"]);
         assert_eq!(needed(Moment::Look, Format::Mbox, false), ["mail", "index", "control"]);
     }
 
     #[test]
-    fn scripts_need_the_home_and_nothing_else_does() {
+    fn scripts_need_the_home_only() {
         assert_eq!(needed(Moment::Scripts, Format::Maildir, false), ["home"]);
-        assert!(!needed(Moment::Save, Format::Maildir, false).contains(&"home"));
     }
 
     #[test]

@@ -12,7 +12,8 @@
 //! |---|---|---|
 //! | `open`, `create` | mail, inbox, index, control | goes on |
 //! | `deliver` | the same, attachments, home | goes on: new mail is never alternate |
-//! | `read-alt` | the same as `open`, alt | refused |
+//! | [`roles_for_bodies`] | the same as `open`, attachments | goes on |
+//! | `read-alt` | the same as `open`, alt, attachments | refused |
 //! | `rebuild`, `delete` | the same as `open`, alt, attachments | refused: what isn't found is taken for deleted |
 //! | `sync` | all of them | refused: the other side would delete it too |
 //!
@@ -20,6 +21,7 @@
 //!
 //! | change | mdbox | sdbox |
 //! |---|---|---|
+//! | [`Change::NewMailbox`] | as `open` | and alt: mails of an old one may lie there |
 //! | [`Change::Rename`] | as `open`: mailboxes are indexes only | and alt: the mails would stay behind |
 //! | [`Change::AltMails`] | as `open`: a reference is counted | and alt: files are linked and removed |
 //! | [`Change::PrimaryMails`] | as `open` | as `open` |
@@ -54,7 +56,7 @@ mod layout;
 mod policy;
 
 pub use layout::{DboxLayout, Format};
-pub use policy::{Change, roles_for, roles_for_change};
+pub use policy::{Change, roles_for, roles_for_bodies, roles_for_change};
 
 /// Guards one dbox store. For a [`Change`], ask for [`DboxLayout::paths_for_change`] by
 /// [`authorize_paths`](mount_core::StoreGuard::authorize_paths).

@@ -13,6 +13,9 @@ const PRIMARY: &[Role] = &[Role::Mail, Role::Inbox, Role::Index, Role::Control];
 const DELIVERY: &[Role] =
     &[Role::Mail, Role::Inbox, Role::Index, Role::Control, Role::Attachments, Role::Home];
 
+/// Attachments stored outside are a part of the body.
+const BODIES: &[Role] = &[Role::Mail, Role::Inbox, Role::Index, Role::Control, Role::Attachments];
+
 const WITH_ALT: &[Role] = &[Role::Mail, Role::Inbox, Role::Index, Role::Control, Role::Alt];
 
 /// What is not found counts as deleted.
@@ -23,11 +26,13 @@ const WHOLE_STORE: &[Role] =
 const REPLICATION: &[Role] =
     &[Role::Mail, Role::Inbox, Role::Index, Role::Control, Role::Alt, Role::Attachments, Role::Home];
 
-/// A change of what is there, when more is known than [`Operation::Delete`] says.
+/// A change of what is there, when more is known than [`Operation::Create`] and [`Operation::Delete`] say.
 ///
 /// Deleting a mailbox, purge and altmove are [`Operation::Delete`] itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Change {
+    /// A mailbox is created.
+    NewMailbox,
     /// A mailbox is renamed.
     Rename,
     /// Mails that lie in primary storage are expunged, copied or moved.
@@ -42,21 +47,28 @@ pub fn roles_for(operation: Operation) -> &'static [Role] {
     match operation {
         Operation::Open | Operation::Create => PRIMARY,
         Operation::Deliver => DELIVERY,
-        Operation::ReadAlt => WITH_ALT,
-        Operation::Rebuild | Operation::Delete => WHOLE_STORE,
+        Operation::ReadAlt | Operation::Rebuild | Operation::Delete => WHOLE_STORE,
         Operation::Sync => REPLICATION,
     }
+}
+
+/// The roles whose directories must be there to read the bodies of mails in primary storage: more than to open their
+/// mailbox, which is [`Operation::Open`]. Those of mails in alternate storage are [`Operation::ReadAlt`].
+#[must_use]
+pub fn roles_for_bodies() -> &'static [Role] {
+    BODIES
 }
 
 /// The roles whose directories must be there for a change.
 ///
 /// mdbox keeps mailboxes and references to mails in its indexes: alternate storage isn't touched before a
 /// purge. sdbox has a directory a mailbox in alternate storage too: a rename without it leaves the mails
-/// behind under the old name, and a copy is a hard link of a file that isn't there.
+/// behind under the old name, a new mailbox would take over the mails that an old one left there, and a copy is a hard
+/// link of a file that isn't there.
 #[must_use]
 pub fn roles_for_change(format: Format, change: Change) -> &'static [Role] {
     match (format, change) {
         (Format::Mdbox, _) | (Format::Sdbox, Change::PrimaryMails) => PRIMARY,
-        (Format::Sdbox, Change::Rename | Change::AltMails) => WITH_ALT,
+        (Format::Sdbox, Change::NewMailbox | Change::Rename | Change::AltMails) => WITH_ALT,
     }
 }

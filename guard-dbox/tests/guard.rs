@@ -73,7 +73,7 @@ fn exactly_what_needs_the_missing_role_is_refused() {
             (Role::Index, &[]),
             (Role::Control, &[]),
             (Role::Alt, &[Open, Create, Deliver]),
-            (Role::Attachments, &[Open, Create, ReadAlt]),
+            (Role::Attachments, &[Open, Create]),
             (Role::Home, &[Open, Create, ReadAlt, Rebuild, Delete]),
         ] {
             store.mount(away).take_away();

@@ -3,7 +3,7 @@
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
-use guard_dbox::{Change, DboxLayout, Format, roles_for, roles_for_change};
+use guard_dbox::{Change, DboxLayout, Format, roles_for, roles_for_bodies, roles_for_change};
 use mount_core::{ErrorKind, Operation, Role, Roots};
 use proptest::prelude::*;
 
@@ -92,12 +92,22 @@ fn only_work_that_touches_alternate_storage_needs_it() {
     for operation in [ReadAlt, Rebuild, Delete, Sync] {
         assert!(roles_for(operation).contains(&Role::Alt), "{operation}");
     }
-    for (change, of_sdbox) in
-        [(Change::Rename, true), (Change::AltMails, true), (Change::PrimaryMails, false)]
-    {
+    for (change, of_sdbox) in [
+        (Change::NewMailbox, true),
+        (Change::Rename, true),
+        (Change::AltMails, true),
+        (Change::PrimaryMails, false),
+    ] {
         assert_eq!(roles_for_change(Format::Sdbox, change).contains(&Role::Alt), of_sdbox, "{change:?}");
         assert!(!roles_for_change(Format::Mdbox, change).contains(&Role::Alt), "{change:?}");
     }
+}
+
+#[test]
+fn bodies_need_attachments_and_no_alternate_storage() {
+    assert!(roles_for_bodies().contains(&Role::Attachments) && !roles_for_bodies().contains(&Role::Alt));
+    assert!(roles_for(Operation::ReadAlt).contains(&Role::Attachments));
+    assert!(!roles_for(Operation::Open).contains(&Role::Attachments));
 }
 
 #[test]
