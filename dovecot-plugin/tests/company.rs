@@ -1,0 +1,293 @@
+//! Loaded together with the plugins of others: without an outage the same results as without us, and in an outage
+//! nothing lost and nothing underneath.
+
+mod support;
+
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, chown};
+use std::path::Path;
+
+use fixtures::client::imap::Imap;
+use fixtures::dovecot::{Config, Dovecot, Format, Mail, Role, Store, Truth, losses, underneath};
+use fixtures::lab;
+use fixtures::lab::Lab;
+use support::{Guard, Site, fill, message};
+
+/// What is loaded beside the plugin, and what it needs.
+struct Company {
+    name: &'static str,
+    plugins: &'static str,
+    settings: &'static str,
+    /// What its users would say besides.
+    commands: &'static [&'static str],
+    /// Prepares what the settings name.
+    prepare: fn(&Lab),
+}
+
+const ALONE: Company = Company { name: "", plugins: "", settings: "", commands: &[], prepare: |_| () };
+
+const COMPANIES: [Company; 11] = [
+    Company {
+        name: "quota",
+        plugins: "quota",
+        settings: "protocol imap {\n  mail_plugins = $mail_plugins imap_quota\n}\n\
+                   plugin {\n  quota = count:User quota\n  quota_vsizes = yes\n  quota_rule = *:storage=10M\n}\n",
+        commands: &["GETQUOTAROOT INBOX", "DELETE Newer"],
+        ..ALONE
+    },
+    Company {
+        name: "acl",
+        plugins: "acl",
+        settings: "protocol imap {\n  mail_plugins = $mail_plugins imap_acl\n}\nplugin {\n  acl = vfile\n}\n",
+        commands: &["MYRIGHTS Archive", "LISTRIGHTS INBOX bob"],
+        ..ALONE
+    },
+    Company {
+        name: "lazy_expunge",
+        plugins: "lazy_expunge",
+        settings: "plugin {\n  lazy_expunge = Expunged\n}\n",
+        commands: &["STATUS Expunged (MESSAGES)", "DELETE Newer"],
+        ..ALONE
+    },
+    Company {
+        name: "virtual",
+        plugins: "virtual",
+        settings: "namespace virtual {\n  prefix = virtual/\n  separator = /\n  \
+                   location = virtual:@/virtual:INDEX=@/srv/index/virtual-%u\n}\n",
+        commands: &["STATUS virtual/all (MESSAGES)", "SELECT virtual/all", "FETCH 1:* BODY.PEEK[]"],
+        prepare: |lab| {
+            let mailbox = lab.dir("virtual/all");
+            fs::write(mailbox.join("dovecot-virtual"), "INBOX\nArchive\n  all\n").expect("a virtual mailbox");
+            open(&mailbox);
+        },
+    },
+    Company {
+        name: "zlib",
+        plugins: "zlib",
+        settings: "plugin {\n  zlib_save = gz\n}\nprotocol imap {\n  mail_plugins = $mail_plugins imap_zlib\n}\n",
+        ..ALONE
+    },
+    Company {
+        name: "notify",
+        plugins: "notify mail_log",
+        settings: "plugin {\n  mail_log_events = delete undelete expunge copy save mailbox_create \
+                   mailbox_delete mailbox_rename flag_change\n}\n",
+        ..ALONE
+    },
+    Company {
+        name: "fts",
+        // Debian's fts_squat, the other engine without a server, ends every mail process with a segmentation fault.
+        plugins: "fts fts_lucene",
+        settings: "plugin {\n  fts = lucene\n  fts_lucene = whitespace_chars=@.\n  fts_autoindex = yes\n}\n\
+                   service indexer-worker {\n  idle_kill = 1s\n}\n",
+        commands: &["SELECT INBOX", "SEARCH BODY body", "SEARCH TEXT 5"],
+        ..ALONE
+    },
+    Company {
+        name: "sieve",
+        settings: "protocol lmtp {\n  mail_plugins = $mail_plugins sieve\n}\nprotocol lda {\n  \
+                   mail_plugins = $mail_plugins sieve\n}\nplugin {\n  sieve = file:@/script.sieve\n}\n",
+        prepare: |lab| script(lab, "require \"fileinto\";\nfileinto \"Archive\";\n"),
+        ..ALONE
+    },
+    Company {
+        name: "imap_sieve",
+        settings: "protocol imap {\n  mail_plugins = $mail_plugins imap_sieve\n}\nplugin {\n  \
+                   sieve_plugins = sieve_imapsieve\n  imapsieve_mailbox1_name = *\n  \
+                   imapsieve_mailbox1_causes = COPY APPEND\n  \
+                   imapsieve_mailbox1_before = file:@/script.sieve\n}\n",
+        prepare: |lab| {
+            let text = "require [\"imap4flags\", \"imapsieve\"];\naddflag \"sorted\";\n";
+            script(lab, text);
+        },
+        ..ALONE
+    },
+    Company { name: "no list index", settings: "mailbox_list_index = no\n", ..ALONE },
+    Company {
+        name: "LAYOUT=index",
+        settings: "mail_location = mdbox:@/srv/mail/%u:INDEX=@/srv/index/%u:ALT=@/srv/alt/%u:LAYOUT=index\n",
+        commands: &["RENAME Archive Moved", "RENAME Moved Archive"],
+        ..ALONE
+    },
+];
+
+fn open(path: &Path) {
+    fs::set_permissions(path, fs::Permissions::from_mode(0o777)).expect("chmod");
+}
+
+fn script(lab: &Lab, text: &str) {
+    let path = lab.path("script.sieve");
+    fs::write(&path, text).expect("the script");
+    chown(path, Some(5000), Some(5000)).expect("chown");
+    // Its compiled form lies beside it.
+    open(lab.root());
+}
+
+/// Adds the company to a configuration for a store in a directory of the laboratory.
+fn join(config: &mut Config, lab: &Lab, company: &Company, store: &str) {
+    config.mail_plugins = format!("{} {}", config.mail_plugins, company.plugins);
+    let settings = company.settings.replace("@/srv", &format!("@/{store}"));
+    config.extra.push_str(&settings.replace('@', &lab.root().display().to_string()));
+    // A process that waits for the next delivery would hold filesystems.
+    config.extra.push_str("service lmtp {\n  service_count = 1\n}\n");
+}
+
+fn guarded(lab: &Lab, company: &Company) -> Site {
+    (company.prepare)(lab);
+    let site =
+        Site::start_with(lab, Format::Mdbox, Guard::Guarded, |config| join(config, lab, company, "srv"));
+    fill(&site.dovecot);
+    site
+}
+
+/// The same without the plugin, beside it.
+fn stock(lab: &Lab, company: &Company) -> Dovecot {
+    let mut config = Config::new(Store::new(Format::Mdbox, lab.path("stock")));
+    join(&mut config, lab, company, "stock");
+    let dovecot = Dovecot::start(&config).expect("dovecot starts");
+    fill(&dovecot);
+    dovecot
+}
+
+/// What every client does.
+const COMMON: [&str; 13] = [
+    "LIST \"\" *",
+    "STATUS INBOX (MESSAGES UIDNEXT)",
+    "SELECT INBOX",
+    "FETCH 1:* (FLAGS BODY.PEEK[])",
+    "SEARCH BODY body",
+    "STORE 5 +FLAGS (\\Answered)",
+    "COPY 4 Archive",
+    "MOVE 6 Archive",
+    "STORE 5 +FLAGS (\\Deleted)",
+    "EXPUNGE",
+    "CREATE New",
+    "SUBSCRIBE INBOX",
+    "RENAME New Newer",
+];
+
+/// The answers to all of it, an append and a delivery, without what differs from one run to the next.
+///
+/// It ends early when the server says goodbye.
+fn conversation(dovecot: &Dovecot, imap: &mut Imap, company: &Company) -> Vec<String> {
+    let mut said = Vec::new();
+    for command in COMMON.iter().chain(company.commands) {
+        match imap.command(command) {
+            Ok(reply) => {
+                said.push(format!("{command}: {} {}", timeless(&reply.answer()), reply.untagged.len()))
+            }
+            Err(_) => break,
+        }
+    }
+    if let Ok(reply) = imap.append("INBOX", &["\\Seen"], &message("appended")) {
+        said.push(format!("APPEND: {}", timeless(&reply.answer())));
+    }
+    let lmtp = dovecot.lmtp().and_then(|mut lmtp| lmtp.deliver(&["bob"], &message("delivered")));
+    said.push(format!(
+        "LMTP: {}",
+        lmtp.map_or_else(|error| error.to_string(), |replies| replies[0].code.to_string())
+    ));
+    said
+}
+
+/// Without numbers and durations.
+fn timeless(answer: &str) -> String {
+    let answer = answer.split(" (0.").next().unwrap_or(answer);
+    answer.split(|c: char| c.is_ascii_digit()).collect::<Vec<_>>().join("#")
+}
+
+/// The mails and mailboxes, but for what depends on the second they were made in.
+fn contents(truth: &Truth) -> Vec<String> {
+    let mails = truth.mailboxes.iter().flat_map(|(name, mailbox)| {
+        let row =
+            move |(uid, mail): (&u32, &Mail)| format!("{name} {uid} {} {:?}", mail.message_id, mail.flags);
+        mailbox.mails.iter().map(row)
+    });
+    let names = truth.mailboxes.keys().map(|name| format!("mailbox {name}"));
+    names.chain(truth.subscriptions.iter().map(|name| format!("subscribed {name}"))).chain(mails).collect()
+}
+
+/// What the log has to say that is no information, without who and when.
+fn complaints(dovecot: &Dovecot) -> Vec<String> {
+    let log = dovecot.log();
+    let wrong = ["mount_guard: ", "Error: ", "Panic: ", "Fatal: "];
+    let complaints = log.lines().filter(|line| wrong.iter().any(|word| line.contains(word)));
+    complaints.map(|line| timeless(line.split_once(">: ").map_or(line, |(_, said)| said))).collect()
+}
+
+/// All that anybody can see of a Dovecot that works.
+fn observed(dovecot: &Dovecot, company: &Company) -> Vec<String> {
+    let mut imap = dovecot.imap("bob").expect("login");
+    let mut seen = conversation(dovecot, &mut imap, company);
+    drop(imap);
+    assert!(dovecot.await_quiet(), "sessions end");
+    seen.extend(contents(&Truth::of(dovecot, "bob").expect("all can be read")));
+    seen.extend(complaints(dovecot));
+    seen
+}
+
+#[test]
+#[ignore = "needs root: real Dovecot"]
+fn without_an_outage_nobody_notices_the_guard() {
+    for company in &COMPANIES {
+        lab!(company.name, |lab| {
+            let guarded = guarded(lab, company);
+            let stock = stock(lab, company);
+            let expected = observed(&stock, company);
+            assert!(expected.iter().filter(|line| line.contains(": OK")).count() > 10, "{expected:#?}");
+            assert_eq!(observed(&guarded.dovecot, company), expected, "{}", company.name);
+        });
+    }
+}
+
+/// Answers that say less than the truth: success about what is not there, or that it does not exist.
+fn denials(said: &[String]) -> Vec<&String> {
+    let denies = |line: &&String| line.contains("NONEXISTENT") || line.contains("doesn't exist");
+    said.iter().filter(denies).collect()
+}
+
+fn outage(lab: &Lab, company: &Company, away: Role, in_mid_session: bool) {
+    let site = guarded(lab, company);
+    let before = Truth::of(&site.dovecot, "bob").expect("all can be read");
+    let mut imap = site.dovecot.imap("bob").expect("login");
+    if in_mid_session {
+        assert!(imap.command("SELECT INBOX").expect("IMAP").is_ok());
+        site.take_away(away);
+    } else {
+        drop(imap);
+        assert!(site.dovecot.await_quiet(), "the session ends");
+        site.take_away(away);
+        imap = site.dovecot.imap("bob").expect("login");
+    }
+    let said = conversation(&site.dovecot, &mut imap, company);
+    drop(imap);
+    assert!(site.dovecot.await_quiet(), "sessions end");
+    site.mount(away).bring_back();
+    let log = site.dovecot.log();
+    let what = format!("{} {away:?} {in_mid_session}: {said:#?}\n{log}", company.name);
+    assert!(said[0].contains("[UNAVAILABLE]") || said[1].contains("[UNAVAILABLE]"), "refused: {what}");
+    assert!(said.last().is_some_and(|line| line.starts_with("LMTP: 4")), "temporary: {what}");
+    assert_eq!(denials(&said), Vec::<&String>::new(), "{what}");
+    let after = Truth::of(&site.dovecot, "bob").unwrap_or_else(|error| panic!("{error}: {what}"));
+    assert_eq!(losses(&before, &after, &[]), [], "{what}");
+    let strays = underneath(site.mount(away).path()).expect("look underneath");
+    assert_eq!(strays, Vec::<std::path::PathBuf>::new(), "{what}");
+    assert_eq!(site.dovecot.crashes(), Vec::<String>::new(), "{what}");
+}
+
+#[test]
+#[ignore = "needs root: real Dovecot"]
+fn nothing_is_lost_in_company_when_indexes_are_away_before_the_session() {
+    // With LAYOUT=index the list of mailboxes itself lies there, and Dovecot makes it before it asks anybody.
+    for company in COMPANIES.iter().filter(|company| company.name != "LAYOUT=index") {
+        lab!(company.name, |lab| outage(lab, company, Role::Index, false));
+    }
+}
+
+#[test]
+#[ignore = "needs root: real Dovecot"]
+fn nothing_is_lost_in_company_when_mail_goes_away_in_mid_session() {
+    for company in &COMPANIES {
+        lab!(company.name, |lab| outage(lab, company, Role::Mail, true));
+    }
+}
