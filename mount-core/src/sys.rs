@@ -232,6 +232,8 @@ pub(crate) struct MountStat {
     pub source: Option<Vec<u8>>,
     /// Read-only by the mount, by the superblock, or by an emergency.
     pub read_only: bool,
+    /// Number of the superblock's device, major and minor.
+    pub device: (u32, u32),
 }
 
 /// `statmount(id)` by unique mount id (6.8): walks no path, touches no filesystem. `ENOENT` after an unmount,
@@ -261,6 +263,7 @@ pub(crate) fn statmount(unique_id: u64) -> Result<MountStat> {
         reused_id: answer.mnt_id_old,
         parent: answer.mnt_parent_id,
         fs_type,
+        device: (answer.sb_dev_major, answer.sb_dev_minor),
         root: text(STATMOUNT_MNT_ROOT, answer.mnt_root).unwrap_or_default(),
         source: text(STATMOUNT_SB_SOURCE, answer.sb_source),
         read_only: answer.mnt_attr & MOUNT_ATTR_RDONLY != 0

@@ -34,7 +34,7 @@ mod tests {
 
     fn recorded(root: &[u8]) -> Options<'static> {
         let (fs_type, source) = (b"xfs".to_vec(), b"filer:/mail".to_vec());
-        let found = Filesystem { fs_type, source, root: root.to_vec(), read_only: false };
+        let found = Filesystem { fs_type, source, root: root.to_vec(), read_only: false, device: (0, 42) };
         let mut options = Options::default();
         options.record(&found);
         options

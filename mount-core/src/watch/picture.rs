@@ -257,7 +257,7 @@ mod tests {
 
     fn filesystem(fs_type: &str, source: &str) -> Filesystem {
         let (fs_type, source) = (fs_type.into(), source.into());
-        Filesystem { fs_type, source, root: b"/".to_vec(), read_only: false }
+        Filesystem { fs_type, source, root: b"/".to_vec(), read_only: false, device: (8, 1) }
     }
 
     fn read_only() -> Seen {
