@@ -59,11 +59,6 @@ impl Session {
         assert!(answer.starts_with("x OK"), "{command}: {answer}");
     }
 
-    fn cpu_nanoseconds(&self) -> u64 {
-        let text = fs::read_to_string(format!("/proc/{}/schedstat", self.process.id())).expect("schedstat");
-        text.split(' ').next().expect("a first number").parse().expect("nanoseconds")
-    }
-
     fn end(mut self) {
         drop(self.input);
         assert!(self.process.wait().expect("wait").success());
@@ -179,34 +174,4 @@ fn saving_asks_once_for_each_directory_however_much_is_saved() {
             "{found:?}"
         );
     });
-}
-
-/// Processor time of a command in a session with the plugin over that of the same without.
-fn ratio(lab: &Lab, format: Format, registered: bool, command: &str) -> f64 {
-    let site = site(lab, format, Guard::Guarded, registered);
-    let mut sessions =
-        [&["mail_plugins="][..], &[]].map(|options| Session::start(&site.dovecot, None, options));
-    let mut least = [u64::MAX; 2];
-    for _ in 0..20 {
-        for (session, least) in sessions.iter_mut().zip(&mut least) {
-            let before = session.cpu_nanoseconds();
-            (0..200).for_each(|_| session.command(command));
-            *least = session.cpu_nanoseconds().saturating_sub(before).min(*least);
-        }
-    }
-    sessions.into_iter().for_each(Session::end);
-    least[1] as f64 / least[0] as f64
-}
-
-#[test]
-#[ignore = "needs root: real Dovecot"]
-fn session_takes_hardly_more_processor_time() {
-    for registered in [false, true] {
-        for command in [READING[1], READING[2], "FETCH 1:6 (FLAGS)"] {
-            lab!(&format!("{registered} {command}"), |lab| {
-                let ratio = ratio(lab, Format::Mdbox, registered, command);
-                assert!(ratio < 1.25, "{ratio:.3} {command}, registered: {registered}");
-            });
-        }
-    }
 }
