@@ -1,4 +1,4 @@
-//! What the guard costs a session: the system calls that it adds, exactly, and the time.
+//! What the guard costs a session: the system calls that it adds, exactly.
 
 mod support;
 
