@@ -97,6 +97,10 @@ static int list_get_path(struct mailbox_list *list, const char *name, enum mailb
 		*path_r = "/dev/null/mount_guard";
 		return 1;
 	}
+	/* LAYOUT=index looks the name up in its index, and makes that and its directory when they are missing. */
+	if (name != NULL && strcmp(list->name, MAILBOX_LIST_NAME_INDEX) == 0 &&
+	    !mount_guard_permits_list(list, MOUNT_GUARD_LOOK))
+		return -1;
 	return glist->module_ctx.super.get_path(list, name, type, path_r);
 }
 
@@ -228,6 +232,7 @@ void mount_guard_list_created(struct mailbox_list *list)
 	list->vlast = &glist->module_ctx.super;
 	MODULE_CONTEXT_SET(list, mount_guard_list_module, glist);
 	find_roots(list);
+	mount_guard_tell_roots(list);
 
 	v->deinit = list_deinit;
 	v->get_path = list_get_path;
