@@ -232,7 +232,6 @@ void mount_guard_list_created(struct mailbox_list *list)
 	list->vlast = &glist->module_ctx.super;
 	MODULE_CONTEXT_SET(list, mount_guard_list_module, glist);
 	find_roots(list);
-	mount_guard_tell_roots(list);
 
 	v->deinit = list_deinit;
 	v->get_path = list_get_path;
