@@ -108,6 +108,9 @@ uint32_t mount_guard_open(const struct mount_guard_settings *settings);
 /* 1 when nothing is registered as of the turn `now`: everything would be permitted. */
 uint32_t mount_guard_is_idle(uint32_t guard, uint64_t now);
 
+/* Tells root that a store lies in this directory, each once in a process. Never waits, fails or logs. */
+void mount_guard_tell(uint32_t guard, uint64_t now, const char *path);
+
 /* Whether the moment may go on. */
 void mount_guard_judge(const struct mount_guard_question *question, struct mount_guard_result *result);
 

@@ -66,6 +66,8 @@ bool mount_guard_leave(struct mailbox *box, uint64_t *permit);
 /* Leaves the error of a refusal behind that was decided earlier, though it may have ended meanwhile. */
 void mount_guard_refuse_again(struct mailbox *box, enum mount_guard_moment moment);
 
+/* Tells root which directories the list uses, for discovery. Nothing comes of it here. */
+void mount_guard_tell_roots(struct mailbox_list *list);
 bool mount_guard_has_root(struct mailbox_list *list, enum mount_guard_role role);
 enum mount_guard_format mount_guard_format(const struct mail_storage *storage);
 

@@ -79,6 +79,16 @@ static uint64_t turn(void)
 	return number;
 }
 
+void mount_guard_tell_roots(struct mailbox_list *list)
+{
+	const struct mount_guard_list *glist = mount_guard_list_context(list);
+	const struct mount_guard_user *guser = mount_guard_user_context(list->ns->user);
+	unsigned int i;
+
+	for (i = 0; i < glist->root_count; i++)
+		mount_guard_tell(guser->guard, turn(), glist->roots[i].path);
+}
+
 static bool remembers(const struct mount_guard_memory *memory, enum mount_guard_moment moment)
 {
 	return (memory->permitted & (1U << moment)) != 0 && memory->turn == turn();

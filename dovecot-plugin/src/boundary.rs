@@ -108,6 +108,19 @@ pub extern "C" fn mount_guard_is_idle(guard: u32, now: u64) -> u32 {
     u32::from(catch_unwind(AssertUnwindSafe(ask)).unwrap_or(false))
 }
 
+/// Tells root that a store lies in this directory. Never waits, and nobody learns whether it worked.
+///
+/// # Safety
+/// `path` is null or NUL-terminated.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mount_guard_tell(guard: u32, now: u64, path: *const c_char) {
+    // SAFETY: null or NUL-terminated, as this function demands of its caller.
+    let path = Path::new(OsStr::from_bytes(unsafe { bytes(path) }));
+    let tell = || with_guards(|guards| guards.tell(guard, now, path));
+    // Whatever was to be told, the store is opened all the same.
+    let _ = catch_unwind(AssertUnwindSafe(tell));
+}
+
 /// Whether the moment may go on.
 ///
 /// # Safety
@@ -289,6 +302,7 @@ mod tests {
         // SAFETY: null is what is tested.
         unsafe {
             mount_guard_judge(null(), null_mut());
+            mount_guard_tell(1, 1, null());
             assert_eq!(mount_guard_open(null()), 0);
         }
     }

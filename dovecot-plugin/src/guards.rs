@@ -90,6 +90,13 @@ impl Guards {
         idle
     }
 
+    /// Tells root that a store lies in this directory.
+    pub(crate) fn tell(&mut self, number: u32, turn: u64, path: &Path) {
+        if let Some(guard) = self.guards.get_mut((number as usize).wrapping_sub(1)) {
+            guard.judge.tell(turn, path);
+        }
+    }
+
     fn keep(&mut self, guard: usize, permit: Option<Permit>) -> u64 {
         let Some(permit) = permit else { return 0 };
         self.last_permit += 1;

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use mount_core::{Cause, Directories, Error, ErrorKind, Mounts, Operation, Refusal, State, WhenMissing};
 
 use crate::permitted::Permitted;
+use crate::told::Told;
 
 pub(crate) use mount_core::Permit;
 
@@ -61,6 +62,7 @@ pub(crate) struct Judge {
     mounts: Option<Mounts>,
     looked: Option<u64>,
     permitted: Permitted,
+    told: Told,
 }
 
 /// How a question is to be answered.
@@ -77,7 +79,7 @@ pub(crate) struct Manner {
 impl Judge {
     /// A judge that has not looked yet. Settings that mean nothing refuse everything.
     pub(crate) fn new(source: Result<Source, String>) -> Judge {
-        Judge { source, mounts: None, looked: None, permitted: Permitted::default() }
+        Judge { source, mounts: None, looked: None, permitted: Permitted::default(), told: Told::default() }
     }
 
     /// The registered mountpoints and what of them was permitted, after a look at the registry and at the mount table
@@ -97,7 +99,7 @@ impl Judge {
         let missing = if source.required { WhenMissing::Refuse } else { WhenMissing::NothingRegistered };
         let mounts = Mounts::open(&directories, missing)?;
         // An epoch of other mounts means nothing to these.
-        self.permitted = Permitted::default();
+        (self.permitted, self.told) = (Permitted::default(), Told::default());
         self.permitted.enter(mounts.epoch());
         self.looked = Some(turn);
         Ok((self.mounts.insert(mounts), &mut self.permitted))
@@ -106,6 +108,16 @@ impl Judge {
     /// Whether nothing is registered, so that there is nothing to ask about.
     pub(crate) fn is_idle(&mut self, turn: u64) -> bool {
         self.mounts(turn).is_ok_and(|(mounts, _)| mounts.is_empty())
+    }
+
+    /// Tells root that a store lies in this directory, unless there is no registry to go by.
+    pub(crate) fn tell(&mut self, turn: u64, path: &Path) {
+        if self.mounts(turn).is_ok()
+            && let (Ok(source), Some(mounts)) = (&self.source, &self.mounts)
+        {
+            self.told.enter(self.permitted.epoch(), &source.run_dir);
+            self.told.tell(mounts, path);
+        }
     }
 
     /// Whether every path may be used for the operation.

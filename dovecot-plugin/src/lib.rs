@@ -15,4 +15,5 @@ mod permitted;
 mod policy;
 mod said;
 mod settings;
+mod told;
 mod words;

@@ -35,6 +35,11 @@ impl Permitted {
         }
     }
 
+    /// The epoch that was entered last.
+    pub(crate) fn epoch(&self) -> Option<Epoch> {
+        self.since.map(|(epoch, _)| epoch)
+    }
+
     pub(crate) fn has(&self, operation: Operation, path: &Path) -> bool {
         self.paths[usize::from(operation.writes())].contains(path)
     }
