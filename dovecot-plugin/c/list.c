@@ -152,6 +152,17 @@ static int list_iter_deinit(struct mailbox_list_iterate_context *ctx)
 	return -1;
 }
 
+/* IMAP NOTIFY opens the list index first of all, and makes that and its directory when they are missing. */
+static int list_notify_init(struct mailbox_list *list, enum mailbox_list_notify_event mask,
+			    struct mailbox_list_notify **notify_r)
+{
+	struct mount_guard_list *glist = mount_guard_list_context(list);
+
+	if (glist->module_ctx.super.notify_init == NULL || !mount_guard_permits_list(list, MOUNT_GUARD_LOOK))
+		return -1;
+	return glist->module_ctx.super.notify_init(list, mask, notify_r);
+}
+
 static int list_subscriptions_refresh(struct mailbox_list *src, struct mailbox_list *dest)
 {
 	struct mount_guard_list *glist = mount_guard_list_context(src);
@@ -232,12 +243,14 @@ void mount_guard_list_created(struct mailbox_list *list)
 	list->vlast = &glist->module_ctx.super;
 	MODULE_CONTEXT_SET(list, mount_guard_list_module, glist);
 	find_roots(list);
+	mount_guard_tell_roots(list);
 
 	v->deinit = list_deinit;
 	v->get_path = list_get_path;
 	v->iter_init = list_iter_init;
 	v->iter_next = list_iter_next;
 	v->iter_deinit = list_iter_deinit;
+	v->notify_init = list_notify_init;
 	v->subscriptions_refresh = list_subscriptions_refresh;
 	v->set_subscribed = list_set_subscribed;
 	v->delete_mailbox = list_delete_mailbox;
