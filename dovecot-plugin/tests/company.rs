@@ -26,7 +26,7 @@ struct Company {
 
 const ALONE: Company = Company { name: "", plugins: "", settings: "", commands: &[], prepare: |_| () };
 
-const COMPANIES: [Company; 11] = [
+const COMPANIES: [Company; 12] = [
     Company {
         name: "quota",
         plugins: "quota",
@@ -102,6 +102,7 @@ const COMPANIES: [Company; 11] = [
         },
         ..ALONE
     },
+    Company { name: "NOTIFY", commands: &["NOTIFY SET (personal (MessageNew MessageExpunge))"], ..ALONE },
     Company { name: "no list index", settings: "mailbox_list_index = no\n", ..ALONE },
     Company {
         name: "LAYOUT=index",
