@@ -1,4 +1,4 @@
-//! The one place that asks mount-core.
+//! The one place that asks mount-core for verdicts and permits.
 
 use std::path::{Path, PathBuf};
 
