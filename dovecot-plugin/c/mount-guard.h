@@ -99,6 +99,10 @@ void mount_guard_dbox_commit_post(struct mail_save_context *ctx,
 
 void mount_guard_pop3_refuse(struct mailbox *box);
 
+/* imap.c: says the mailbox's error where the next answer would say that it doesn't exist. */
+
+void mount_guard_imap_refuse(struct mailbox *box);
+
 /* transaction.c */
 
 void mount_guard_transaction_hooks(struct mailbox_vfuncs *v);

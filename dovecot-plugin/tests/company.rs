@@ -39,7 +39,7 @@ const COMPANIES: [Company; 12] = [
         name: "acl",
         plugins: "acl",
         settings: "protocol imap {\n  mail_plugins = $mail_plugins imap_acl\n}\nplugin {\n  acl = vfile\n}\n",
-        commands: &["MYRIGHTS Archive", "LISTRIGHTS INBOX bob"],
+        commands: &["MYRIGHTS Archive", "LISTRIGHTS INBOX bob", "GETACL Archive", "SETACL Archive eve lr"],
         ..ALONE
     },
     Company {
