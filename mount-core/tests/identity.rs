@@ -8,6 +8,7 @@ use std::path::Path;
 
 use common::Opened;
 use fixtures::lab;
+use fixtures::lab::{Lab, Mount};
 use fixtures::registry::Registry;
 use mount_core::registry::{Entry, Options, Pattern, Store};
 use mount_core::{Presence, State};
@@ -36,15 +37,21 @@ fn note(mountpoint: &Path, uuid: &str) {
     fs::write(format!("/run/udev/data/b{major}:{minor}"), notes).expect("write udev's notes");
 }
 
+/// A filesystem, registered while udev had its UUID.
+fn recorded_by_uuid(lab: &Lab, uuid: &str) -> (Mount, Registry) {
+    let mail = lab.ext4("srv/mail");
+    lab.tmpfs("/run");
+    let registry = Registry::in_lab(lab);
+    note(mail.path(), uuid);
+    record(&registry, mail.path());
+    (mail, registry)
+}
+
 #[test]
 #[ignore = "needs root: loop devices"]
 fn filesystem_is_known_by_its_uuid_whatever_its_device_is_called() {
     lab!(|lab| {
-        let mail = lab.ext4("srv/mail");
-        lab.tmpfs("/run");
-        let registry = Registry::in_lab(lab);
-        note(mail.path(), "cafe-0001");
-        record(&registry, mail.path());
+        let (mail, registry) = recorded_by_uuid(lab, "cafe-0001");
         assert_eq!(presence(&registry, mail.path()), Presence::Mounted);
         note(mail.path(), "beef-0002");
         let Presence::WrongFilesystem(why) = presence(&registry, mail.path()) else {
@@ -59,11 +66,7 @@ fn filesystem_is_known_by_its_uuid_whatever_its_device_is_called() {
 #[ignore = "needs root: loop devices"]
 fn filesystem_whose_uuid_cannot_be_told_here_is_known_by_its_source() {
     lab!(|lab| {
-        let mail = lab.ext4("srv/mail");
-        lab.tmpfs("/run");
-        let registry = Registry::in_lab(lab);
-        note(mail.path(), "cafe-0001");
-        record(&registry, mail.path());
+        let (mail, registry) = recorded_by_uuid(lab, "cafe-0001");
         fs::remove_dir_all("/run/udev").expect("hide udev's notes");
         lab.tmpfs("/dev");
         assert_eq!(presence(&registry, mail.path()), Presence::Mounted);
