@@ -14,17 +14,8 @@ use std::time::{Duration, Instant};
 use fixtures::dovecot::{Config, Format, Role};
 use fixtures::lab;
 use fixtures::lab::{Fuse, Lab};
+use support::built::mountguard;
 use support::{Guard, Site, message};
-
-/// The command, built from this checkout.
-fn mountguard() -> PathBuf {
-    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("..");
-    let mut cargo = Command::new("cargo");
-    cargo.args(["build", "--quiet", "--package", "mount-cli", "--target-dir"]).arg(&target);
-    let output = cargo.current_dir(env!("CARGO_MANIFEST_DIR")).output().expect("cargo");
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    target.join("debug/mountguard")
-}
 
 /// A running `mountguard watch`; it ends when this is dropped.
 struct Watcher(Child);

@@ -4,26 +4,17 @@ mod support;
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
 use fixtures::dovecot::{Config, Dovecot, Format, Role, Store};
 use fixtures::lab;
 use fixtures::lab::Lab;
+use support::built::mountguard;
 
 /// What is shipped.
 const SHIPPED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/start");
-
-/// The command, built from this checkout.
-fn mountguard() -> PathBuf {
-    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("..");
-    let mut cargo = Command::new("cargo");
-    cargo.args(["build", "--quiet", "--package", "mount-cli", "--target-dir"]).arg(&target);
-    let output = cargo.current_dir(env!("CARGO_MANIFEST_DIR")).output().expect("cargo");
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    target.join("debug/mountguard")
-}
 
 /// A shipped file with what `ci/install` puts elsewhere put where it is here.
 fn shipped(name: &str, places: &[(&str, &Path)]) -> String {

@@ -4,12 +4,13 @@ mod support;
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, chown, symlink};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 
 use fixtures::dovecot::{Format, Role};
 use fixtures::lab;
 use fixtures::lab::Lab;
+use support::built::mountguard;
 use support::{Guard, Site, message};
 
 const MAIL_USER: u32 = 5000;
@@ -61,16 +62,6 @@ impl Moved {
     fn pressed(&self) -> Vec<PathBuf> {
         self.buttons().into_iter().filter(|button| button.2).map(|button| button.0).collect()
     }
-}
-
-/// The command, built from this checkout.
-fn mountguard() -> PathBuf {
-    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("..");
-    let mut cargo = Command::new("cargo");
-    cargo.args(["build", "--quiet", "--package", "mount-cli", "--target-dir"]).arg(&target);
-    let output = cargo.current_dir(env!("CARGO_MANIFEST_DIR")).output().expect("cargo");
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    target.join("debug/mountguard")
 }
 
 #[test]

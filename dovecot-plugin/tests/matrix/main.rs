@@ -5,6 +5,8 @@
 //! page. `cargo test` runs a part in which every action meets every role in some format; `ci/matrix` runs all.
 //! `MOUNTGUARD_MATRIX` is `all`, or words that a cell's name has to contain, to look into some.
 
+#[path = "../support/built.rs"]
+mod built;
 mod cell;
 mod commands;
 mod delivery;

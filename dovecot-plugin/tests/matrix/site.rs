@@ -9,6 +9,7 @@ use fixtures::client::imap::Imap;
 use fixtures::dovecot::{Config, Dovecot, Format, Store, Truth};
 use fixtures::lab::{Lab, Mount};
 
+use crate::built::plugin;
 use crate::plan::Away;
 
 pub(crate) const USER: &str = "bob";
@@ -313,18 +314,4 @@ fn register(state_dir: &Path, mounts: &[(Away, Mount)]) {
     let lines = mounts.iter().map(|(_, mount)| format!("online {}\n", mount.path().display()));
     let text: String = ["# mountguard 1 generation=1\n".to_owned()].into_iter().chain(lines).collect();
     fs::write(state_dir.join("mounts"), text).expect("a registry");
-}
-
-/// The plugin, built from this checkout.
-fn plugin() -> PathBuf {
-    let out = Path::new(env!("CARGO_TARGET_TMPDIR")).join("plugin");
-    fs::create_dir_all(&out).expect("a directory for the plugin");
-    // Tests run side by side.
-    let mut command = Command::new("flock");
-    command.arg(out.join("lock")).args(["make", "--silent", "-C", env!("CARGO_MANIFEST_DIR")]);
-    command.arg(format!("OUT={}", out.display()));
-    command.arg(format!("TARGET_DIR={}", Path::new(env!("CARGO_TARGET_TMPDIR")).join("..").display()));
-    let output = command.output().expect("make");
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    out.join("lib00_mount_guard_plugin.so")
 }

@@ -1,10 +1,11 @@
 //! A private Dovecot over filesystems that can be taken away, with the plugin or without.
 #![allow(dead_code, reason = "each test program uses a part of it")]
 
+pub(crate) mod built;
+
 use std::fmt::Write;
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::Path;
 
 use fixtures::dovecot::{Config, Dovecot, Format, Role, Store, Truth};
 use fixtures::lab::{Lab, Mount};
@@ -40,7 +41,7 @@ impl Site {
         let mut config = Config::new(store.clone());
         if guard == Guard::Guarded {
             config.mail_plugins = "mount_guard".to_owned();
-            config.plugins = vec![plugin()];
+            config.plugins = vec![built::plugin()];
             config.extra = SHIPPED.to_owned();
         }
         // The bare directories are made, and left writable, by mounting later.
@@ -108,20 +109,6 @@ fn register<'a>(state_dir: &Path, mountpoints: impl Iterator<Item = (&'a Path, &
     let whole = state_dir.join("mounts.new");
     fs::write(&whole, text).expect("a registry");
     fs::rename(whole, state_dir.join("mounts")).expect("a registry");
-}
-
-/// The plugin, built from this checkout.
-fn plugin() -> PathBuf {
-    let out = Path::new(env!("CARGO_TARGET_TMPDIR")).join("plugin");
-    fs::create_dir_all(&out).expect("a directory for the plugin");
-    // Each laboratory is a process of its own, and they run side by side.
-    let mut command = Command::new("flock");
-    command.arg(out.join("lock")).args(["make", "--silent", "-C", env!("CARGO_MANIFEST_DIR")]);
-    command.arg(format!("OUT={}", out.display()));
-    command.arg(format!("TARGET_DIR={}", Path::new(env!("CARGO_TARGET_TMPDIR")).join("..").display()));
-    let output = command.output().expect("make");
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    out.join("lib00_mount_guard_plugin.so")
 }
 
 /// A message that can be recognised.
