@@ -57,8 +57,9 @@ fn race(mail: &Mount, create: impl Fn(&Path) -> bool + Send + Sync + Copy) -> (u
             });
         }
         for number in 0..CYCLES {
-            cycle.store(number, Ordering::Relaxed);
-            let enough = begun.load(Ordering::Relaxed) + 2;
+            // Counted before the creators get their attempts: afterwards they may have used them up already.
+            let enough = begun.load(Ordering::SeqCst) + 2;
+            cycle.store(number, Ordering::SeqCst);
             while begun.load(Ordering::Relaxed) < enough {
                 std::thread::yield_now();
             }
