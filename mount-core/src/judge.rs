@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::cell::RefCell;
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
@@ -12,9 +13,10 @@ use crate::error::{Error, ErrorKind, path_buf};
 use crate::filesystem::Filesystem;
 use crate::lookup::{Index, Surroundings};
 use crate::memory::{Known, Memory};
+use crate::mounts::Epoch;
 use crate::operation::Operation;
 use crate::path;
-use crate::permit::{Permit, Pin, Target};
+use crate::permit::{Permit, Pin, Start, Target};
 use crate::presence::Presence;
 use crate::refusal::{Cause, Refusal};
 use crate::registered::Registered;
@@ -178,53 +180,81 @@ impl Judge {
         self.route(&mut question, &asked, None).map(|_| ())
     }
 
-    pub(crate) fn authorize(&self, operation: Operation, paths: &[&Path]) -> Result<Permit, Refusal> {
-        let mut permit = Permit::new(operation, Rc::clone(&self.detector));
+    /// `registry` is the number of its reading, for the permit's epoch.
+    pub(crate) fn authorize(
+        &self,
+        operation: Operation,
+        paths: &[&Path],
+        registry: u64,
+    ) -> Result<Permit, Refusal> {
+        let mut generation = self.generation();
+        let mut permit = Permit::new(operation, Rc::clone(&self.detector), Epoch::new(registry, generation));
         for path in paths {
-            let mut question = Question { operation, path, generation: self.detector.generation() };
+            let mut question = Question { operation, path, generation };
             let asked = question.clean()?;
-            if self.index.is_empty() {
-                permit.targets.push(Target { asked: asked.into_owned(), real: None, pin: None });
-                continue;
-            }
-            let mut crossed = Crossed::new();
-            let walk = self.route(&mut question, &asked, Some(&mut crossed))?;
-            let mut deepest = None;
-            for (known, seen) in crossed {
-                let pin = self.pin(&question, &known, &seen, &mut permit)?;
-                if path::is_within(&walk.real, &known.mountpoint) {
-                    deepest = Some(pin);
-                }
-            }
-            let real = (*walk.real != *asked).then(|| walk.real.into_owned());
-            permit.targets.push(Target { asked: asked.into_owned(), real, pin: deepest });
+            let target = if self.index.is_empty() {
+                Target { asked: asked.into_owned(), real: None, start: None }
+            } else {
+                self.hold(&mut question, &asked, &mut permit)?
+            };
+            permit.add(target);
+            generation = question.generation;
         }
         Ok(permit)
     }
 
-    /// Holds a mount root open, once for all paths that rely on it, and makes sure that what is held is the mount
-    /// that was judged.
-    fn pin(
+    /// Judges a path, and holds every mount that it relies on.
+    ///
+    /// The walk has opened a directory in the mount that it ended in, and the mounts which that one lies in are as busy
+    /// as itself. So a root is opened only where the walk did not end in the mount that was judged, as at an automount
+    /// that is to be triggered, and for what a symlink passed.
+    fn hold(
+        &self,
+        question: &mut Question<'_>,
+        asked: &[u8],
+        permit: &mut Permit,
+    ) -> Result<Target, Refusal> {
+        let mut crossed = Crossed::new();
+        let Walk { real, fd, reach, looked, .. } = self.route(question, asked, Some(&mut crossed))?;
+        let fd = Rc::new(fd);
+        let mut start: Option<Start> = None;
+        for (known, seen) in crossed.into_iter().rev() {
+            let mountpoint = Rc::clone(&known.mountpoint);
+            let is_on_the_way = path::is_within(&real, &mountpoint);
+            let is_judged_by_id =
+                looked.mount_id.and(seen.mount).is_some() && seen.presence == Presence::Mounted;
+            let arrived = looked.mount_id == seen.mount && reach >= mountpoint.len();
+            if is_on_the_way && is_judged_by_id && (start.is_some() || arrived) {
+                start.get_or_insert_with(|| Start { fd: Rc::clone(&fd), reach });
+                permit.pin(Pin { mountpoint, observation: seen, root: None });
+                continue;
+            }
+            let (root, observation) = self.root(question, &known, &seen)?;
+            if is_on_the_way {
+                start.get_or_insert_with(|| Start { fd: Rc::clone(&root), reach: mountpoint.len() });
+            }
+            permit.pin(Pin { mountpoint, observation, root: Some(root) });
+        }
+        let real = (*real != *asked).then(|| real.into_owned());
+        Ok(Target { asked: asked.to_vec(), real, start })
+    }
+
+    /// Opens a mount root, and makes sure that it is of the mount that was judged or of one that may stand in for it.
+    fn root(
         &self,
         question: &Question<'_>,
         known: &Known,
         seen: &Rc<Observation>,
-        permit: &mut Permit,
-    ) -> Result<usize, Refusal> {
-        let mountpoint = &known.mountpoint;
-        if let Some(at) = permit.pins.iter().position(|pin| pin.mountpoint == *mountpoint) {
-            return Ok(at);
-        }
+    ) -> Result<(Rc<OwnedFd>, Rc<Observation>), Refusal> {
         let refuse = |presence| question.refuse(Some(known), Cause::Presence(presence));
         let (root, observation) = self
             .detector
-            .hold(mountpoint, seen, known.identity())
+            .hold(&known.mountpoint, seen, known.identity())
             .map_err(|why| refuse(Presence::Unknown(why)))?;
-        if observation.presence != Presence::Mounted {
-            return Err(refuse(observation.presence.clone()));
+        match &observation.presence {
+            Presence::Mounted => Ok((Rc::new(root), observation)),
+            presence => Err(refuse(presence.clone())),
         }
-        permit.pins.push(Pin { mountpoint: Rc::clone(mountpoint), root, observation });
-        Ok(permit.pins.len() - 1)
     }
 
     /// Walks the path and judges every registered mountpoint that it passes, on the way of a symlink too.

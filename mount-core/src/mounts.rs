@@ -30,6 +30,12 @@ pub struct Epoch {
     table: u64,
 }
 
+impl Epoch {
+    pub(crate) fn new(registry: u64, table: u64) -> Self {
+        Epoch { registry, table }
+    }
+}
+
 /// The registered mountpoints and what is known of them: judges paths and gives permits.
 ///
 /// Belongs to one thread: open one in each. A process that forks may go on using it after the next
@@ -120,7 +126,7 @@ impl Mounts {
     /// was replaced changes the mount table.
     #[must_use]
     pub fn epoch(&self) -> Epoch {
-        Epoch { registry: self.readings.get(), table: self.judge.borrow().generation() }
+        Epoch::new(self.readings.get(), self.judge.borrow().generation())
     }
 
     /// Whether nothing is registered, so that everything is permitted without a look.
@@ -174,7 +180,7 @@ impl Mounts {
     /// # Errors
     /// The first [`Refusal`].
     pub fn authorize(&self, operation: Operation, paths: &[&Path]) -> Result<Permit, Refusal> {
-        self.judge.borrow().authorize(operation, paths)
+        self.judge.borrow().authorize(operation, paths, self.readings.get())
     }
 
     /// Does the work when the operation is permitted on all paths, and answers with its result only after the

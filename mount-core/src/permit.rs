@@ -8,11 +8,12 @@ use std::rc::Rc;
 
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
-use nix::sys::stat::Mode;
+use nix::sys::stat::{Mode, fstat};
 use nix::unistd::{Gid, Uid, fchown};
 
 use crate::detect::{Detector, Observation};
 use crate::error::{Error, ErrorKind, path_buf};
+use crate::mounts::Epoch;
 use crate::operation::Operation;
 use crate::path;
 use crate::refusal::{Cause, Refusal};
@@ -20,23 +21,25 @@ use crate::sys::{self, At};
 
 /// Proof that an operation was permitted on the paths it was asked for.
 ///
-/// Holds the root of every mount it relies on open (`O_PATH`): a plain `umount` answers `EBUSY` as long as it
+/// Holds a directory of every mount it relies on open (`O_PATH`): a plain `umount` answers `EBUSY` as long as it
 /// lives, so it is for one operation, never for a session. After a lazy unmount, what is created through it goes to
 /// the detached filesystem, never into the bare directory.
 ///
 /// Only [`Mounts::authorize`](crate::Mounts::authorize) makes one.
 pub struct Permit {
-    pub(crate) operation: Operation,
-    pub(crate) pins: Vec<Pin>,
-    pub(crate) targets: Vec<Target>,
-    pub(crate) detector: Rc<Detector>,
+    operation: Operation,
+    pins: Vec<Pin>,
+    targets: Vec<Target>,
+    detector: Rc<Detector>,
+    epoch: Epoch,
 }
 
-/// A mount root held open.
+/// A mountpoint that the permit relies on.
 pub(crate) struct Pin {
     pub mountpoint: Rc<[u8]>,
-    pub root: OwnedFd,
     pub observation: Rc<Observation>,
+    /// Its root; `None` where the start of a target keeps the mount busy.
+    pub root: Option<Rc<OwnedFd>>,
 }
 
 /// A path that was asked for.
@@ -45,8 +48,15 @@ pub(crate) struct Target {
     pub asked: Vec<u8>,
     /// Where it really leads; `None` for right there.
     pub real: Option<Vec<u8>>,
-    /// The pin of the deepest registered mountpoint it lies beneath.
-    pub pin: Option<usize>,
+    /// Where what is created below it starts from; `None` where it relies on no registered mountpoint.
+    pub start: Option<Start>,
+}
+
+/// A directory, known to lie in the mount that was judged, on the way that a target really leads.
+pub(crate) struct Start {
+    pub fd: Rc<OwnedFd>,
+    /// The length of the way up to it.
+    pub reach: usize,
 }
 
 /// Permission bits and owner of what is created.
@@ -76,14 +86,35 @@ impl Attributes {
 const PRIVATE: Mode = Mode::S_IRWXU;
 
 impl Permit {
-    pub(crate) fn new(operation: Operation, detector: Rc<Detector>) -> Self {
-        Permit { operation, pins: Vec::new(), targets: Vec::new(), detector }
+    pub(crate) fn new(operation: Operation, detector: Rc<Detector>, epoch: Epoch) -> Self {
+        Permit { operation, pins: Vec::new(), targets: Vec::new(), detector, epoch }
+    }
+
+    /// Relies on a mountpoint; several paths may rely on the same mount.
+    pub(crate) fn pin(&mut self, pin: Pin) {
+        let is_pinned = |other: &Pin| {
+            other.mountpoint == pin.mountpoint && Rc::ptr_eq(&other.observation, &pin.observation)
+        };
+        if pin.root.is_some() || !self.pins.iter().any(is_pinned) {
+            self.pins.push(pin);
+        }
+    }
+
+    pub(crate) fn add(&mut self, target: Target) {
+        self.targets.push(target);
     }
 
     /// What was permitted.
     #[must_use]
     pub fn operation(&self) -> Operation {
         self.operation
+    }
+
+    /// The epoch that all paths were judged in, see [`Mounts::epoch`](crate::Mounts::epoch): while it lasts, what
+    /// was mounted still is.
+    #[must_use]
+    pub fn epoch(&self) -> Epoch {
+        self.epoch
     }
 
     /// The mountpoints this permit holds.
@@ -97,14 +128,20 @@ impl Permit {
     /// Creates a directory and its missing parents; each new one gets the attributes, existing ones stay as they
     /// are. Two that create the same at once both succeed.
     ///
-    /// The path must be one that was asked for, or lie below one. It is walked from the pinned mount root without
-    /// following symlinks.
+    /// The path must be one that was asked for, or lie below one. It is walked from what of it existed when it was
+    /// judged, without following symlinks.
     ///
     /// # Errors
     /// [`ErrorKind::Usage`] for a path outside of what was asked for; [`ErrorKind::Io`] or
-    /// [`ErrorKind::Permission`] with the path that could not be created.
+    /// [`ErrorKind::Permission`] with the path that could not be created, also when what existed of it has been
+    /// removed meanwhile.
     pub fn create_dir_all(&self, path: &Path, attributes: &Attributes) -> Result<(), Error> {
-        self.open_beneath(path, Some(attributes)).map(|_| ())
+        let directory = self.open_beneath(path, Some(attributes))?;
+        let fail = |errno: Errno| Error::syscall("create directory", path, errno);
+        match fstat(&directory).map_err(fail)?.st_nlink {
+            0 => Err(fail(Errno::ENOENT)),
+            _ => Ok(()),
+        }
     }
 
     /// Creates a file in a directory that exists; `None` when there is a file of that name already, which stays
@@ -137,7 +174,7 @@ impl Permit {
         let gone = self
             .pins
             .iter()
-            .find(|pin| !self.detector.confirms(&pin.mountpoint, &pin.root, &pin.observation));
+            .find(|pin| !self.detector.confirms(&pin.mountpoint, pin.root.as_deref(), &pin.observation));
         match gone {
             None => Ok(()),
             Some(pin) => {
@@ -148,27 +185,27 @@ impl Permit {
         }
     }
 
-    /// Opens a directory beneath the pin it belongs to, creating what is missing when told how.
-    fn open_beneath(&self, path: &Path, create: Option<&Attributes>) -> Result<OwnedFd, Error> {
-        let (start, below) = self.resolve(path)?;
+    /// Opens a directory beneath the start of its target, creating what is missing when told how.
+    fn open_beneath(&self, path: &Path, create: Option<&Attributes>) -> Result<Rc<OwnedFd>, Error> {
+        let (mut directory, below) = self.resolve(path)?;
         let fail = |errno: Errno| Error::syscall("open directory", path, errno);
-        let mut directory = start;
         for component in path::components(&below) {
             let flags = libc::O_PATH | libc::O_DIRECTORY | libc::O_NOFOLLOW;
             let found = sys::openat(At::Dir(directory.as_fd()), component, flags);
-            directory = match (found, create) {
+            let next = match (found, create) {
                 (Err(Errno::ENOENT), Some(attributes)) => {
                     make_directory(&directory, component, attributes)
                         .map_err(|cause| Error::syscall("create directory", path, cause))?
                 }
                 (found, _) => found.map_err(fail)?,
             };
+            directory = Rc::new(next);
         }
         Ok(directory)
     }
 
     /// Where to start, and the way from there.
-    fn resolve(&self, path: &Path) -> Result<(OwnedFd, Vec<u8>), Error> {
+    fn resolve(&self, path: &Path) -> Result<(Rc<OwnedFd>, Vec<u8>), Error> {
         let clean = path::clean(path)?;
         let within = |target: &&Target| path::is_within(&clean, &target.asked);
         let target = self.targets.iter().filter(within).max_by_key(|target| target.asked.len());
@@ -180,13 +217,14 @@ impl Permit {
         for component in path::components(&clean[target.asked.len()..]) {
             path::push(&mut real, component);
         }
-        let pin = target.pin.and_then(|at| self.pins.get(at));
-        let (start, from) = match pin {
-            Some(pin) => (pin.root.try_clone(), pin.mountpoint.len()),
-            None => (sys::openat(At::Cwd, b"/", libc::O_PATH | libc::O_DIRECTORY).map_err(Into::into), 0),
-        };
-        let start = start.map_err(|cause| Error::syscall("open directory", path, cause))?;
-        Ok((start, real[from..].to_vec()))
+        match &target.start {
+            Some(start) => Ok((Rc::clone(&start.fd), real.split_off(start.reach))),
+            None => {
+                let root = sys::openat(At::Cwd, b"/", libc::O_PATH | libc::O_DIRECTORY)
+                    .map_err(|cause| Error::syscall("open directory", path, cause))?;
+                Ok((Rc::new(root), real))
+            }
+        }
     }
 }
 

@@ -46,6 +46,8 @@ pub(crate) struct Walk<'p> {
     pub real: Cow<'p, [u8]>,
     /// The deepest part of `real` that exists, open as `O_PATH`.
     pub fd: OwnedFd,
+    /// The length of that part; 0 when a `..` behind something missing leads out of it again.
+    pub reach: usize,
     /// `statx` of it.
     pub looked: Looked,
     pub stop: Stop,
@@ -57,7 +59,8 @@ pub(crate) struct Walk<'p> {
 impl<'p> Walk<'p> {
     /// A walk that is known to end at an open file.
     pub(crate) fn ended_at(real: &'p [u8], fd: OwnedFd, looked: Looked) -> Self {
-        Walk { real: Cow::Borrowed(real), fd, looked, stop: Stop::Found, detours: Vec::new() }
+        let (real, reach) = (Cow::Borrowed(real), real.len());
+        Walk { real, fd, reach, looked, stop: Stop::Found, detours: Vec::new() }
     }
 }
 
@@ -152,8 +155,8 @@ impl Walker {
         match leap {
             Some(leap) if settled(&leap) => {
                 let stop = if leap.missing { Stop::Missing } else { Stop::Found };
-                let Leap { fd, looked, .. } = leap;
-                Ok(Walk { real: Cow::Borrowed(path), fd, looked, stop, detours: Vec::new() })
+                let Leap { fd, looked, end, .. } = leap;
+                Ok(Walk { real: Cow::Borrowed(path), fd, reach: end, looked, stop, detours: Vec::new() })
             }
             leap => self.by_component(self.course(path, leap)?, table),
         }
@@ -233,8 +236,10 @@ impl Walker {
             }
         };
         let Course { place: Place { real, fd, looked }, steps, .. } = course;
-        let real = as_written(real, steps, &mut detours);
-        Ok(Walk { real: Cow::Owned(real), fd, looked, stop, detours })
+        let leads_out = steps.iter().any(|step| step == b"..");
+        let reach = if leads_out { 0 } else { real.len() };
+        let real = Cow::Owned(as_written(real, steps, &mut detours));
+        Ok(Walk { real, fd, reach, looked, stop, detours })
     }
 
     fn root(&self) -> Result<Place, Errno> {

@@ -119,6 +119,77 @@ fn plain_unmount_is_busy_during_a_rebuild_and_works_right_after() {
 }
 
 #[test]
+fn existing_directory_that_was_asked_for_keeps_its_mount_and_those_above_busy() {
+    lab!(|lab| {
+        let (mail, bob) = (lab.tmpfs("srv/mail"), lab.tmpfs("srv/mail/bob"));
+        let registry = Registry::in_lab(lab);
+        registry.register(mail.path(), State::Online).register(bob.path(), State::Online);
+        let inbox = bob.path().join("mailboxes/INBOX");
+        fs::create_dir_all(&inbox).expect("an existing mailbox");
+        let permit = registry.open().authorize(Operation::Rebuild, &[&inbox]).expect("mounted");
+        assert_eq!((umount(bob.path()), umount(mail.path())), (Err(Errno::EBUSY), Err(Errno::EBUSY)));
+        permit.verify().expect("both are still there");
+        drop(permit);
+        assert_eq!((umount(bob.path()), umount(mail.path())), (Ok(()), Ok(())));
+    });
+}
+
+#[test]
+fn mountpoint_above_the_one_that_is_held_is_verified_too() {
+    lab!(|lab| {
+        let (mail, bob) = (lab.tmpfs("srv/mail"), lab.tmpfs("srv/mail/bob"));
+        let registry = Registry::in_lab(lab);
+        registry.register(mail.path(), State::Online).register(bob.path(), State::Online);
+        let permit = registry.open().authorize(Operation::Create, &[bob.path()]).expect("mounted");
+        mail.take_away_lazily();
+        let refusal = permit.verify().expect_err("taken away with all that is mounted on it");
+        assert!(matches!(refusal.cause(), Cause::Vanished), "{refusal}");
+    });
+}
+
+#[test]
+fn mount_that_a_symlink_lies_in_is_held_too() {
+    lab!(|lab| {
+        let (home, mail) = (lab.tmpfs("home"), lab.tmpfs("srv/mail"));
+        symlink(mail.path(), home.path().join("mail")).expect("a symlink");
+        let registry = Registry::in_lab(lab);
+        registry.register(home.path(), State::Online).register(mail.path(), State::Online);
+        let by_symlink = home.path().join("mail/bob");
+        let permit = registry.open().authorize(Operation::Create, &[&by_symlink]).expect("mounted");
+        assert_eq!((umount(home.path()), umount(mail.path())), (Err(Errno::EBUSY), Err(Errno::EBUSY)));
+        permit.create_dir_all(&by_symlink, &Attributes::mode(0o700)).expect("create");
+        assert!(mail.path().join("bob").is_dir());
+    });
+}
+
+#[test]
+fn directory_removed_since_it_was_judged_is_an_error_and_not_taken_for_created() {
+    lab!(|lab| {
+        let mail = lab.tmpfs("srv/mail");
+        let bob = mail.path().join("bob");
+        fs::create_dir(&bob).expect("an existing directory");
+        let permit = permit_for(lab, mail.path(), &bob);
+        fs::remove_dir(&bob).expect("remove it");
+        for path in [&bob, &bob.join("mailboxes")] {
+            let error = permit.create_dir_all(path, &Attributes::mode(0o700)).expect_err("it is gone");
+            assert_eq!(error.kind(), ErrorKind::Io, "{error}");
+        }
+    });
+}
+
+#[test]
+fn permit_tells_the_epoch_it_was_given_in() {
+    lab!(|lab| {
+        let mail = lab.tmpfs("srv/mail");
+        let mounts = Registry::in_lab(lab).register(mail.path(), State::Online).open();
+        let permit = mounts.authorize(Operation::Create, &[mail.path()]).expect("mounted");
+        assert_eq!(permit.epoch(), mounts.epoch());
+        let _other = lab.tmpfs("media/other");
+        assert_ne!(permit.epoch(), mounts.epoch());
+    });
+}
+
+#[test]
 fn refused_work_is_not_begun() {
     lab!(|lab| {
         let mounts = Registry::in_lab(lab).register(lab.dir("srv/mail"), State::Online).open();
@@ -215,8 +286,8 @@ fn created_directories_and_files_have_the_owner() {
     });
 }
 
-fn permit_for(lab: &Lab, path: &Path) -> Permit {
-    let mounts = Registry::in_lab(lab).register(path, State::Online).open();
+fn permit_for(lab: &Lab, mountpoint: &Path, path: &Path) -> Permit {
+    let mounts = Registry::in_lab(lab).register(mountpoint, State::Online).open();
     mounts.authorize(Operation::Create, &[path]).expect("mounted")
 }
 
@@ -225,7 +296,7 @@ fn permit_speaks_only_of_what_was_asked() {
     lab!(|lab| {
         let mail = lab.tmpfs("srv/mail");
         lab.dir("srv/mailbox");
-        let permit = permit_for(lab, mail.path());
+        let permit = permit_for(lab, mail.path(), mail.path());
         for path in [lab.path("srv/mailbox/x"), lab.path("srv"), mail.path().join("a/../../etc")] {
             let error = permit.create_dir_all(&path, &Attributes::mode(0o700)).expect_err("never asked for");
             assert_eq!(error.kind(), ErrorKind::Usage, "{error}");
@@ -238,7 +309,7 @@ fn symlink_swapped_in_after_the_check_is_not_followed() {
     lab!(|lab| {
         let mail = lab.tmpfs("srv/mail");
         let outside = lab.dir("outside");
-        let permit = permit_for(lab, mail.path());
+        let permit = permit_for(lab, mail.path(), mail.path());
         symlink(&outside, mail.path().join("bob")).expect("swap a symlink in");
         permit.create_dir_all(&mail.path().join("bob/x"), &Attributes::mode(0o700)).expect_err("a symlink");
         permit.create_file(&mail.path().join("bob/y"), &Attributes::mode(0o600)).expect_err("a symlink");

@@ -248,14 +248,14 @@ impl Detector {
         sys::openat2(At::Cwd, mountpoint, flags, 0, plain)
     }
 
-    /// Whether a mount root that is held open is still what its path leads to.
+    /// Whether a mount that is held is still what its path leads to. `root` is needed where ids are not told.
     ///
     /// As long as it is held its mount id cannot come again, so that even a reused id is proof.
-    pub(crate) fn confirms(&self, mountpoint: &[u8], root: &OwnedFd, seen: &Observation) -> bool {
+    pub(crate) fn confirms(&self, mountpoint: &[u8], root: Option<&OwnedFd>, seen: &Observation) -> bool {
         if let Some(mount) = seen.mount.filter(|_| self.walker.kernel.id != IdKind::None) {
             return self.is_root_of(mountpoint, mount);
         }
-        let Ok(walk) = self.walk(mountpoint) else { return false };
+        let (Some(root), Ok(walk)) = (root, self.walk(mountpoint)) else { return false };
         let held = sys::look_fd(root.as_fd(), IdKind::None);
         walk.stop == Stop::Found
             && held.is_ok_and(|held| (held.device, held.ino) == (walk.looked.device, walk.looked.ino))
