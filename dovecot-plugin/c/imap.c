@@ -1,7 +1,8 @@
 /* The commands of imap_acl say of every mailbox that they cannot look for that it doesn't exist, and clients believe
    it. So when a mailbox was refused, the answer to the command says so instead. */
 
-#include "mount-guard.h"
+#include "server.h"
+#include "guard.h"
 #include "imap-common.h"
 
 /* The IMAP server's own; there is none in another program. */

@@ -1,14 +1,7 @@
 /* A namespace's list of mailboxes: where its directories are, and what is done to it as a whole. */
 
-#include "mount-guard.h"
+#include "hooks.h"
 #include "mailbox-list-iter-private.h"
-
-static MODULE_CONTEXT_DEFINE_INIT(mount_guard_list_module, &mailbox_list_module_register);
-
-struct mount_guard_list *mount_guard_list_context(struct mailbox_list *list)
-{
-	return MODULE_CONTEXT_REQUIRE(list, mount_guard_list_module);
-}
 
 /* An iteration that was refused before it began: it finds nothing and ends with the error. */
 struct refused_iteration {
@@ -236,12 +229,9 @@ static void list_deinit(struct mailbox_list *list)
 
 void mount_guard_list_created(struct mailbox_list *list)
 {
-	struct mount_guard_list *glist = p_new(list->pool, struct mount_guard_list, 1);
 	struct mailbox_list_vfuncs *v = list->vlast;
+	struct mount_guard_list *glist = mount_guard_list_attach(list);
 
-	glist->module_ctx.super = *v;
-	list->vlast = &glist->module_ctx.super;
-	MODULE_CONTEXT_SET(list, mount_guard_list_module, glist);
 	find_roots(list);
 	mount_guard_tell_roots(list);
 

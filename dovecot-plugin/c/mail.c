@@ -1,6 +1,8 @@
 /* A mail: what looks for its file, and what is done to it. */
 
-#include "mount-guard.h"
+#include "hooks.h"
+#include "dbox.h"
+#include "server.h"
 #include "index-mail.h"
 #include "dbox-storage.h"
 
@@ -97,7 +99,7 @@ void mount_guard_mail_allocated(struct mail *mail)
 	MODULE_CONTEXT_SET(pmail, mount_guard_mail_module, gmail);
 
 	v->get_special = get_special;
-	/* dbox's own choke point for all that reads the file is in storage_dbox.c. */
+	/* dbox's own choke point for all that reads the file is in dbox.c. */
 	if (format == MOUNT_GUARD_MDBOX || format == MOUNT_GUARD_SDBOX) {
 		v->update_flags = dbox_update_flags;
 		if (format == MOUNT_GUARD_SDBOX && mount_guard_has_root(mail->box->list, MOUNT_GUARD_ALT))

@@ -1,20 +1,10 @@
 /* A mailbox: everything that opens, changes or looks at it as a whole. */
 
-#include "mount-guard.h"
+#include "hooks.h"
+#include "dbox.h"
+#include "server.h"
 #include "index-storage.h"
 #include "index-sync-private.h"
-
-static MODULE_CONTEXT_DEFINE_INIT(mount_guard_mailbox_module, &mail_storage_module_register);
-
-struct mount_guard_mailbox *mount_guard_mailbox_context(struct mailbox *box)
-{
-	return MODULE_CONTEXT_REQUIRE(box, mount_guard_mailbox_module);
-}
-
-bool mount_guard_is_guarded(struct mailbox *box)
-{
-	return MODULE_CONTEXT(box, mount_guard_mailbox_module) != NULL;
-}
 
 static struct mailbox_vfuncs *super(struct mailbox *box)
 {
@@ -185,12 +175,8 @@ static struct mailbox_sync_context *box_sync_init(struct mailbox *box, enum mail
 
 void mount_guard_mailbox_allocated(struct mailbox *box)
 {
-	struct mount_guard_mailbox *gbox = p_new(box->pool, struct mount_guard_mailbox, 1);
 	struct mailbox_vfuncs *v = box->vlast;
-
-	gbox->module_ctx.super = *v;
-	box->vlast = &gbox->module_ctx.super;
-	MODULE_CONTEXT_SET(box, mount_guard_mailbox_module, gbox);
+	struct mount_guard_mailbox *gbox = mount_guard_mailbox_attach(box);
 
 	v->exists = box_exists;
 	v->open = box_open;

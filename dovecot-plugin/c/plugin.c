@@ -1,6 +1,6 @@
 /* The plugin's entry points; the only symbols it exports. */
 
-#include "mount-guard.h"
+#include "hooks.h"
 #include "mail-storage-hooks.h"
 
 #define EXPORTED __attribute__((visibility("default")))

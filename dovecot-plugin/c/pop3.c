@@ -1,7 +1,7 @@
 /* The POP3 server says of every mail that it cannot read that it was expunged, and clients believe it. So a refused
    body ends the session with the refusal instead, and the deletions of the session are not committed. */
 
-#include "mount-guard.h"
+#include "server.h"
 #include "pop3-common.h"
 
 /* The POP3 server's own; there is none in another program, or one that is something else. */

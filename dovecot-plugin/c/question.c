@@ -3,7 +3,7 @@
    The error is always MAIL_ERROR_TEMP: deliveries take any other one for permanent, and would put the mail
    elsewhere. The text begins with the IMAP response code, see words.rs. */
 
-#include "mount-guard.h"
+#include "question.h"
 #include "ioloop.h"
 
 #include <time.h>
@@ -24,40 +24,6 @@ struct asked {
 	struct mount_guard_place places[PLACES_MAX];
 	struct mount_guard_result result;
 };
-
-static const struct {
-	const char *driver;
-	enum mount_guard_format format;
-} formats[] = {
-	{ "mdbox", MOUNT_GUARD_MDBOX },
-	{ "sdbox", MOUNT_GUARD_SDBOX },
-	{ "dbox", MOUNT_GUARD_SDBOX },
-	{ "maildir", MOUNT_GUARD_MAILDIR },
-	{ "mbox", MOUNT_GUARD_MBOX },
-};
-
-enum mount_guard_format mount_guard_format(const struct mail_storage *storage)
-{
-	unsigned int i;
-
-	for (i = 0; storage != NULL && i < N_ELEMENTS(formats); i++) {
-		if (strcmp(storage->name, formats[i].driver) == 0)
-			return formats[i].format;
-	}
-	return MOUNT_GUARD_OTHER;
-}
-
-bool mount_guard_has_root(struct mailbox_list *list, enum mount_guard_role role)
-{
-	const struct mount_guard_list *glist = mount_guard_list_context(list);
-	unsigned int i;
-
-	for (i = 0; i < glist->root_count; i++) {
-		if (glist->roots[i].role == role)
-			return TRUE;
-	}
-	return FALSE;
-}
 
 /* Numbers the turns of the event loop. */
 static uint64_t turn(void)

@@ -1,7 +1,8 @@
 /* A transaction: what is saved by path is pinned from before the first file to after the commit, and success
    is answered only when the mounts stayed. */
 
-#include "mount-guard.h"
+#include "hooks.h"
+#include "dbox.h"
 #include "index-storage.h"
 #include "mail-index-transaction-private.h"
 

@@ -1,7 +1,9 @@
 /* dbox: no rebuild while anything it would look for is absent, and no mail taken for lost because its
    alternate storage is. */
 
-#include "mount-guard.h"
+#include "dbox.h"
+#include "question.h"
+#include "server.h"
 #include "fdatasync-path.h"
 #include "dbox-storage.h"
 #include "dbox-file.h"
@@ -11,18 +13,6 @@
 #include "sdbox-storage.h"
 
 #include <unistd.h>
-
-struct mount_guard_storage {
-	union mail_storage_module_context module_ctx;
-	int (*mail_open)(struct dbox_mail *mail, uoff_t *offset_r, struct dbox_file **file_r);
-};
-
-static MODULE_CONTEXT_DEFINE_INIT(mount_guard_storage_module, &mail_storage_module_register);
-
-static struct mount_guard_storage *storage_context(struct mail_storage *storage)
-{
-	return MODULE_CONTEXT_REQUIRE(storage, mount_guard_storage_module);
-}
 
 static bool has_fscked_index(struct mailbox *box)
 {
@@ -145,7 +135,7 @@ static int dbox_mail_open(struct dbox_mail *dmail, uoff_t *offset_r, struct dbox
 		mount_guard_pop3_refuse(mail->box);
 		return -1;
 	}
-	return storage_context(mail->box->storage)->mail_open(dmail, offset_r, file_r);
+	return mount_guard_storage_context(mail->box->storage)->dbox_mail_open(dmail, offset_r, file_r);
 }
 
 /* The last thing dbox does is to sync the mailbox's directory by its path, and it reports a failure on a mail
@@ -167,54 +157,14 @@ void mount_guard_dbox_commit_post(struct mail_save_context *ctx, struct mail_ind
 		mailbox_set_critical(box, "fdatasync_path(%s) failed: %m", path);
 }
 
-/* Whether all namespaces that share the storage permit; the storage carries the error otherwise. */
-static bool permits_storage(struct mail_storage *storage, enum mount_guard_moment moment)
+void mount_guard_dbox_storage_created(struct mail_storage *storage)
 {
-	struct mail_namespace *ns;
-
-	for (ns = storage->user->namespaces; ns != NULL; ns = ns->next) {
-		if (ns->storage != storage || mount_guard_permits_list(ns->list, moment))
-			continue;
-		mail_storage_copy_list_error(storage, ns->list);
-		return FALSE;
-	}
-	return TRUE;
-}
-
-static int storage_purge(struct mail_storage *storage)
-{
-	if (!permits_storage(storage, MOUNT_GUARD_REBUILD))
-		return -1;
-	return storage_context(storage)->module_ctx.super.purge(storage);
-}
-
-static int storage_list_index_rebuild(struct mail_storage *storage,
-				      enum mail_storage_list_index_rebuild_reason reason)
-{
-	if (!permits_storage(storage, MOUNT_GUARD_REBUILD))
-		return -1;
-	return storage_context(storage)->module_ctx.super.list_index_rebuild(storage, reason);
-}
-
-void mount_guard_storage_created(struct mail_storage *storage)
-{
-	struct mount_guard_storage *gstorage = p_new(storage->pool, struct mount_guard_storage, 1);
-	struct mail_storage_vfuncs *v = storage->vlast;
 	enum mount_guard_format format = mount_guard_format(storage);
 	struct dbox_storage *dbox;
 
-	gstorage->module_ctx.super = *v;
-	storage->vlast = &gstorage->module_ctx.super;
-	MODULE_CONTEXT_SET(storage, mount_guard_storage_module, gstorage);
-
-	/* Absent functions mean something to Dovecot. */
-	if (v->purge != NULL)
-		v->purge = storage_purge;
-	if (v->list_index_rebuild != NULL)
-		v->list_index_rebuild = storage_list_index_rebuild;
-	if (format == MOUNT_GUARD_MDBOX || format == MOUNT_GUARD_SDBOX) {
-		dbox = DBOX_STORAGE(storage);
-		gstorage->mail_open = dbox->v.mail_open;
-		dbox->v.mail_open = dbox_mail_open;
-	}
+	if (format != MOUNT_GUARD_MDBOX && format != MOUNT_GUARD_SDBOX)
+		return;
+	dbox = DBOX_STORAGE(storage);
+	mount_guard_storage_context(storage)->dbox_mail_open = dbox->v.mail_open;
+	dbox->v.mail_open = dbox_mail_open;
 }
