@@ -2,7 +2,6 @@
 
 #include "hooks.h"
 #include "dbox.h"
-#include "server.h"
 #include "index-storage.h"
 #include "index-sync-private.h"
 
@@ -29,10 +28,8 @@ static int box_exists(struct mailbox *box, bool auto_boxes, enum mailbox_existen
 		*existence_r = MAILBOX_EXISTENCE_SELECT;
 		return 0;
 	}
-	if (!mount_guard_permits_box(box, opening(box))) {
-		mount_guard_imap_refuse(box);
+	if (!mount_guard_permits_box(box, opening(box)))
 		return -1;
-	}
 	return super(box)->exists(box, auto_boxes, existence_r);
 }
 

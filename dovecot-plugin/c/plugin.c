@@ -1,6 +1,7 @@
 /* The plugin's entry points; the only symbols it exports. */
 
 #include "hooks.h"
+#include "server.h"
 #include "mail-storage-hooks.h"
 
 #define EXPORTED __attribute__((visibility("default")))
@@ -25,10 +26,12 @@ static struct mail_storage_hooks mount_guard_hooks = {
 void mount_guard_plugin_init(struct module *module)
 {
 	mail_storage_hooks_add(module, &mount_guard_hooks);
+	mount_guard_imap_init();
 }
 
 void mount_guard_plugin_deinit(void)
 {
+	mount_guard_imap_deinit();
 	mail_storage_hooks_remove(&mount_guard_hooks);
 	mount_guard_close();
 }

@@ -4,10 +4,11 @@
 
 #include "compat.h"
 
+/* imap.c: judges commands that ask no mailbox before they begin. Nothing to do outside of an IMAP server. */
+void mount_guard_imap_init(void);
+void mount_guard_imap_deinit(void);
+
 /* pop3.c: ends the session with the mailbox's error. */
 void mount_guard_pop3_refuse(struct mailbox *box);
-
-/* imap.c: says the mailbox's error where the next answer would say that it doesn't exist. */
-void mount_guard_imap_refuse(struct mailbox *box);
 
 #endif
