@@ -44,6 +44,8 @@ struct mount_guard_storage {
 struct mount_guard_mailbox {
 	union mailbox_module_context module_ctx;
 	struct mount_guard_memory memory;
+	/* The permit of what is being done to the whole mailbox, 0 when nothing is. */
+	uint64_t operation;
 	/* Refused when it was allocated: never to be created or renamed, see mount_guard_list_hold(). */
 	bool stillborn;
 };

@@ -117,6 +117,10 @@ void mount_guard_judge(const struct mount_guard_question *question, struct mount
 /* The same, and while permitted the mounts are held until mount_guard_verify(). */
 void mount_guard_pin(const struct mount_guard_question *question, struct mount_guard_result *result);
 
+/* Whether what is pinned is still mounted where it was, so that more may be done by the permit. Looked at once in the
+   turn `now`, and whenever `at_once` is not 0. */
+void mount_guard_still(uint64_t permit, uint64_t now, uint32_t at_once, struct mount_guard_result *result);
+
 /* Whether what was pinned is still mounted where it was; ends the permit in any case. */
 void mount_guard_verify(uint64_t permit, struct mount_guard_result *result);
 

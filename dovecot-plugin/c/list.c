@@ -170,10 +170,13 @@ static int list_subscriptions_refresh(struct mailbox_list *src, struct mailbox_l
 static int list_set_subscribed(struct mailbox_list *list, const char *name, bool set)
 {
 	struct mount_guard_list *glist = mount_guard_list_context(list);
+	uint64_t permit;
+	int ret;
 
-	if (!mount_guard_permits_list(list, MOUNT_GUARD_SUBSCRIBE))
+	if (!mount_guard_list_enter(list, MOUNT_GUARD_SUBSCRIBE, &permit))
 		return -1;
-	return glist->module_ctx.super.set_subscribed(list, name, set);
+	ret = glist->module_ctx.super.set_subscribed(list, name, set);
+	return mount_guard_list_leave(list, permit) ? ret : -1;
 }
 
 static int list_delete_mailbox(struct mailbox_list *list, const char *name)

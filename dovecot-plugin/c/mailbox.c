@@ -56,15 +56,24 @@ static void box_close(struct mailbox *box)
 /* The list is held as long as it is refused, and what was allocated meanwhile has no lock of its own. */
 static bool enter_locked(struct mailbox *box, enum mount_guard_moment moment, uint64_t *permit_r)
 {
+	struct mount_guard_mailbox *gbox = mount_guard_mailbox_context(box);
+
 	*permit_r = 0;
-	if (!mount_guard_mailbox_context(box)->stillborn)
-		return mount_guard_enter(box, moment, permit_r);
-	mount_guard_refuse_again(box, moment);
-	return FALSE;
+	if (gbox->stillborn) {
+		mount_guard_refuse_again(box, moment);
+		return FALSE;
+	}
+	if (!mount_guard_enter(box, moment, permit_r))
+		return FALSE;
+	if (*permit_r != 0)
+		gbox->operation = *permit_r;
+	return TRUE;
 }
 
 static int leave(struct mailbox *box, uint64_t permit, int ret)
 {
+	if (permit != 0)
+		mount_guard_mailbox_context(box)->operation = 0;
 	return mount_guard_leave(box, &permit) ? ret : -1;
 }
 
@@ -105,11 +114,11 @@ static int box_rename(struct mailbox *src, struct mailbox *dest)
 		return -1;
 	}
 	if (!enter_locked(src, MOUNT_GUARD_RENAME, &permit)) {
-		(void)mount_guard_leave(dest, &dest_permit);
+		(void)leave(dest, dest_permit, -1);
 		return -1;
 	}
 	ret = leave(src, permit, super(src)->rename_box(src, dest));
-	if (!mount_guard_leave(dest, &dest_permit)) {
+	if (leave(dest, dest_permit, 0) < 0) {
 		mail_storage_copy_error(src->storage, dest->storage);
 		ret = -1;
 	}
@@ -170,6 +179,13 @@ static struct mailbox_sync_context *box_sync_init(struct mailbox *box, enum mail
 	return ctx;
 }
 
+/* The lock lies in the list's own directories. An INBOX that has a place of its own is all that may be there. */
+static bool may_lock(struct mailbox *box)
+{
+	return box->inbox_any ? mount_guard_would_permit(box, MOUNT_GUARD_LOOK) :
+		mount_guard_list_would_permit(box->list, MOUNT_GUARD_LOOK);
+}
+
 void mount_guard_mailbox_allocated(struct mailbox *box)
 {
 	struct mailbox_vfuncs *v = box->vlast;
@@ -188,6 +204,6 @@ void mount_guard_mailbox_allocated(struct mailbox *box)
 	v->sync_init = box_sync_init;
 	mount_guard_transaction_hooks(v);
 
-	gbox->stillborn = !mount_guard_would_permit(box, MOUNT_GUARD_LOOK);
+	gbox->stillborn = !may_lock(box);
 	mount_guard_list_hold(box->list, gbox->stillborn);
 }

@@ -11,10 +11,6 @@
 /* The roots of a list, and the mailbox's own directories: a mountpoint may lie between the two. And the home. */
 #define PLACES_MAX (MOUNT_GUARD_ROOTS_MAX + 3)
 
-/* What was permitted this moment is permitted for the rest of the turn: commands ask for it many times.
-   Everything that makes, moves or deletes something is asked afresh. From one turn to the next Rust remembers. */
-#define REMEMBERED (1U << MOUNT_GUARD_LOOK | 1U << MOUNT_GUARD_READ | 1U << MOUNT_GUARD_REBUILD)
-
 /* How long a turn may last when the event loop does not turn, as in doveadm. */
 #define TURN_MSECS 50
 
@@ -25,20 +21,19 @@ struct asked {
 	struct mount_guard_result result;
 };
 
-/* Numbers the turns of the event loop. */
+/* Numbers the turns of the event loop: between two of them Dovecot has waited for somebody. Its own time would not
+   do, since that is also brought up to date in the middle of a command. */
 static uint64_t turn(void)
 {
-	static struct timeval seen;
-	static uint64_t seen_msecs, number;
+	static uint64_t seen_waited, seen_msecs, number;
 	struct timespec now;
 	uint64_t msecs;
 
 	if (clock_gettime(CLOCK_MONOTONIC_COARSE, &now) < 0)
 		return ++number;
 	msecs = (uint64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-	if (seen.tv_sec != ioloop_timeval.tv_sec || seen.tv_usec != ioloop_timeval.tv_usec ||
-	    msecs - seen_msecs >= TURN_MSECS) {
-		seen = ioloop_timeval;
+	if (number == 0 || seen_waited != ioloop_global_wait_usecs || msecs - seen_msecs >= TURN_MSECS) {
+		seen_waited = ioloop_global_wait_usecs;
 		seen_msecs = msecs;
 		number++;
 	}
@@ -55,6 +50,8 @@ void mount_guard_tell_roots(struct mailbox_list *list)
 		mount_guard_tell(guser->guard, turn(), glist->roots[i].path);
 }
 
+/* What was permitted this moment is permitted for the rest of the turn: commands ask for it many times. From one turn
+   to the next Rust remembers. Whatever makes, moves or deletes something is asked afresh when it is pinned. */
 static bool remembers(const struct mount_guard_memory *memory, enum mount_guard_moment moment)
 {
 	return (memory->permitted & (1U << moment)) != 0 && memory->turn == turn();
@@ -65,7 +62,7 @@ static void remember(struct mount_guard_memory *memory, enum mount_guard_moment 
 	if (memory->turn != turn())
 		memory->permitted = 0;
 	memory->turn = turn();
-	memory->permitted |= (1U << moment) & REMEMBERED;
+	memory->permitted |= 1U << moment;
 }
 
 /* Where nothing is registered nothing is asked: not even the paths are worked out. */
@@ -191,27 +188,62 @@ bool mount_guard_permits_list(struct mailbox_list *list, enum mount_guard_moment
 
 bool mount_guard_list_would_permit(struct mailbox_list *list, enum mount_guard_moment moment)
 {
+	struct mount_guard_memory *memory = &mount_guard_list_context(list)->memory;
 	struct asked asked;
 
-	if (is_idle(list->ns->user))
+	if (remembers(memory, moment) || is_idle(list->ns->user))
 		return TRUE;
 	begin_for_list(&asked, list, moment);
 	asked.question.flags |= MOUNT_GUARD_FLAG_QUIET;
-	return judge(&asked, list->ns->user);
+	if (!judge(&asked, list->ns->user))
+		return FALSE;
+	remember(memory, moment);
+	return TRUE;
+}
+
+static bool pin_list(struct asked *asked, struct mailbox_list *list, enum mount_guard_moment moment,
+		     enum mount_guard_flags flags)
+{
+	if (is_idle(list->ns->user))
+		return TRUE;
+	begin_for_list(asked, list, moment);
+	asked->question.flags |= flags;
+	mount_guard_pin(&asked->question, &asked->result);
+	return heed(&asked->result, list->ns->user);
 }
 
 bool mount_guard_list_pin(struct mailbox_list *list, enum mount_guard_moment moment, uint64_t *permit_r)
 {
-	struct asked asked;
+	struct asked asked = { .result.permit = 0 };
+	bool permitted = pin_list(&asked, list, moment, MOUNT_GUARD_FLAG_QUIET);
 
-	*permit_r = 0;
-	if (is_idle(list->ns->user))
-		return TRUE;
-	begin_for_list(&asked, list, moment);
-	asked.question.flags |= MOUNT_GUARD_FLAG_QUIET;
-	mount_guard_pin(&asked.question, &asked.result);
 	*permit_r = asked.result.permit;
-	return heed(&asked.result, list->ns->user);
+	return permitted;
+}
+
+bool mount_guard_list_enter(struct mailbox_list *list, enum mount_guard_moment moment, uint64_t *permit_r)
+{
+	struct asked asked = { .result.permit = 0 };
+	bool permitted = pin_list(&asked, list, moment, 0);
+
+	*permit_r = asked.result.permit;
+	if (!permitted)
+		mailbox_list_set_error(list, MAIL_ERROR_TEMP, asked.result.client);
+	return permitted;
+}
+
+bool mount_guard_list_leave(struct mailbox_list *list, uint64_t permit)
+{
+	struct mount_guard_result result;
+
+	if (permit == 0)
+		return TRUE;
+	result.answer = MOUNT_GUARD_REFUSED;
+	mount_guard_verify(permit, &result);
+	if (heed(&result, list->ns->user))
+		return TRUE;
+	mailbox_list_set_error(list, MAIL_ERROR_TEMP, result.client);
+	return FALSE;
 }
 
 bool mount_guard_would_permit(struct mailbox *box, enum mount_guard_moment moment)
@@ -229,6 +261,15 @@ bool mount_guard_would_permit(struct mailbox *box, enum mount_guard_moment momen
 	return TRUE;
 }
 
+/* Logs what is news, and leaves a refusal with the mailbox. */
+static bool heed_box(const struct mount_guard_result *result, struct mailbox *box)
+{
+	if (heed(result, box->storage->user))
+		return TRUE;
+	mail_storage_set_error(box->storage, MAIL_ERROR_TEMP, result->client);
+	return FALSE;
+}
+
 static bool permits_box(struct mailbox *box, enum mount_guard_moment moment, enum mount_guard_flags flags)
 {
 	struct asked asked;
@@ -237,12 +278,11 @@ static bool permits_box(struct mailbox *box, enum mount_guard_moment moment, enu
 		return TRUE;
 	begin_for_box(&asked, box, moment);
 	asked.question.flags |= flags;
-	if (judge(&asked, box->storage->user)) {
-		remember(&mount_guard_mailbox_context(box)->memory, moment);
-		return TRUE;
-	}
-	mail_storage_set_error(box->storage, MAIL_ERROR_TEMP, asked.result.client);
-	return FALSE;
+	mount_guard_judge(&asked.question, &asked.result);
+	if (!heed_box(&asked.result, box))
+		return FALSE;
+	remember(&mount_guard_mailbox_context(box)->memory, moment);
+	return TRUE;
 }
 
 bool mount_guard_permits_box(struct mailbox *box, enum mount_guard_moment moment)
@@ -263,6 +303,15 @@ void mount_guard_refuse_again(struct mailbox *box, enum mount_guard_moment momen
 	}
 }
 
+bool mount_guard_stays(struct mailbox *box, uint64_t permit, bool at_once)
+{
+	struct mount_guard_result result;
+
+	result.answer = MOUNT_GUARD_REFUSED;
+	mount_guard_still(permit, turn(), at_once ? 1 : 0, &result);
+	return heed_box(&result, box);
+}
+
 bool mount_guard_enter(struct mailbox *box, enum mount_guard_moment moment, uint64_t *permit_r)
 {
 	struct asked asked;
@@ -270,13 +319,13 @@ bool mount_guard_enter(struct mailbox *box, enum mount_guard_moment moment, uint
 	*permit_r = 0;
 	if (is_idle(box->storage->user))
 		return TRUE;
+	/* What creates, deletes or renames it holds all that its transactions need, and verifies at the end. */
+	if (mount_guard_mailbox_context(box)->operation != 0)
+		return mount_guard_stays(box, mount_guard_mailbox_context(box)->operation, FALSE);
 	begin_for_box(&asked, box, moment);
 	mount_guard_pin(&asked.question, &asked.result);
 	*permit_r = asked.result.permit;
-	if (heed(&asked.result, box->storage->user))
-		return TRUE;
-	mail_storage_set_error(box->storage, MAIL_ERROR_TEMP, asked.result.client);
-	return FALSE;
+	return heed_box(&asked.result, box);
 }
 
 bool mount_guard_leave(struct mailbox *box, uint64_t *permit)
@@ -289,8 +338,5 @@ bool mount_guard_leave(struct mailbox *box, uint64_t *permit)
 		return TRUE;
 	result.answer = MOUNT_GUARD_REFUSED;
 	mount_guard_verify(ending, &result);
-	if (heed(&result, box->storage->user))
-		return TRUE;
-	mail_storage_set_error(box->storage, MAIL_ERROR_TEMP, result.client);
-	return FALSE;
+	return heed_box(&result, box);
 }

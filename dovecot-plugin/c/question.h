@@ -15,8 +15,14 @@ bool mount_guard_would_permit(struct mailbox *box, enum mount_guard_moment momen
 /* For a path that is no list's, such as the home; `client_r` is what a client may be told. */
 bool mount_guard_permits_place(struct mail_user *user, enum mount_guard_moment moment,
 			       const struct mount_guard_place *place, const char **client_r);
-/* Permits, and holds the mounts until mount_guard_leave() with the same permit. */
+/* Permits, and holds the mounts until mount_guard_list_leave() with the same permit. */
+bool mount_guard_list_enter(struct mailbox_list *list, enum mount_guard_moment moment, uint64_t *permit_r);
+bool mount_guard_list_leave(struct mailbox_list *list, uint64_t permit);
+/* Permits, and holds the mounts until mount_guard_leave() with the same permit, which is 0 where they are held already
+   by an operation on the whole mailbox. */
 bool mount_guard_enter(struct mailbox *box, enum mount_guard_moment moment, uint64_t *permit_r);
+/* Whether more may be done by that permit: looked at once a turn, and in any case when `at_once`. */
+bool mount_guard_stays(struct mailbox *box, uint64_t permit, bool at_once);
 /* Whether the mounts stayed where they were. Without a permit there is nothing to say against it. */
 bool mount_guard_leave(struct mailbox *box, uint64_t *permit);
 

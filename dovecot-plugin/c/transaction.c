@@ -9,6 +9,8 @@
 struct mount_guard_transaction {
 	union mailbox_transaction_module_context module_ctx;
 	uint64_t permit;
+	/* The first mail follows at once, so that there is no need to look again. */
+	bool fresh;
 	/* Stands in for the storage's own, which would have made files when it was allocated. */
 	struct mail_save_context *refused_save;
 	/* Not 0: the moment that was refused. */
@@ -56,14 +58,19 @@ static bool permits_commit(struct mailbox_transaction_context *t)
 {
 	struct mount_guard_transaction *gt = context(t);
 	enum mount_guard_moment moment = has_changes(t) ? MOUNT_GUARD_CHANGE : MOUNT_GUARD_LOOK;
+	bool permitted;
 
 	if (gt->spoilt_by != 0)
 		return FALSE;
-	if (gt->permit == 0 && moment == MOUNT_GUARD_CHANGE ?
-	    mount_guard_enter(t->box, moment, &gt->permit) : mount_guard_permits_box(t->box, moment))
-		return TRUE;
-	gt->spoilt_by = moment;
-	return FALSE;
+	if (gt->permit != 0)
+		permitted = mount_guard_stays(t->box, gt->permit, FALSE);
+	else if (moment == MOUNT_GUARD_CHANGE)
+		permitted = mount_guard_enter(t->box, moment, &gt->permit);
+	else
+		permitted = mount_guard_permits_box(t->box, moment);
+	if (!permitted)
+		gt->spoilt_by = moment;
+	return permitted;
 }
 
 static int
@@ -102,10 +109,12 @@ static void transaction_rollback(struct mailbox_transaction_context *t)
 static bool permits_save(struct mailbox_transaction_context *t)
 {
 	struct mount_guard_transaction *gt = context(t);
+	bool was_fresh = gt->fresh;
 
+	gt->fresh = FALSE;
 	if (gt->refused_save == NULL &&
 	    (gt->permit == 0 ? mount_guard_enter(t->box, MOUNT_GUARD_SAVE, &gt->permit) :
-			       mount_guard_permits_box_now(t->box, MOUNT_GUARD_SAVE)))
+			       mount_guard_stays(t->box, gt->permit, !was_fresh)))
 		return TRUE;
 	gt->spoilt_by = MOUNT_GUARD_SAVE;
 	return FALSE;
@@ -118,8 +127,12 @@ static struct mail_save_context *save_alloc(struct mailbox_transaction_context *
 
 	if (gt->refused_save != NULL)
 		return gt->refused_save;
-	if (t->save_ctx != NULL || mount_guard_format(t->box->storage) == MOUNT_GUARD_OTHER || permits_save(t))
+	if (t->save_ctx != NULL || mount_guard_format(t->box->storage) == MOUNT_GUARD_OTHER)
 		return super(t->box)->save_alloc(t);
+	if (permits_save(t)) {
+		gt->fresh = TRUE;
+		return super(t->box)->save_alloc(t);
+	}
 	gt->refused_save = i_new(struct mail_save_context, 1);
 	gt->refused_save->transaction = t;
 	t->save_ctx = gt->refused_save;

@@ -141,6 +141,17 @@ pub unsafe extern "C" fn mount_guard_pin(question: *const Question, result: *mut
     unsafe { answer_into(result, || ask(question, true)) }
 }
 
+/// Whether what was pinned is still mounted where it was, looked at once a turn or, unless `at_once` is 0, in any case.
+///
+/// # Safety
+/// `result` is null or writable.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mount_guard_still(permit: u64, now: u64, at_once: u32, result: *mut Outcome) {
+    let still = || with_guards(|guards| guards.still(permit, now, at_once != 0));
+    // SAFETY: null or writable, as this function demands of its caller.
+    unsafe { answer_into(result, still) }
+}
+
 /// Whether what was pinned is still mounted where it was; ends the permit.
 ///
 /// # Safety
@@ -332,6 +343,9 @@ mod tests {
         let mut outcome = outcome();
         // SAFETY: the outcome is writable.
         unsafe { mount_guard_verify(42, &raw mut outcome) };
+        assert!(is_refused(&outcome));
+        // SAFETY: the outcome is writable.
+        unsafe { mount_guard_still(42, 1, 0, &raw mut outcome) };
         assert!(is_refused(&outcome));
     }
 

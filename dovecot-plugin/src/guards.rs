@@ -2,12 +2,14 @@
 
 use std::collections::HashMap;
 use std::path::Path;
+use std::time::Instant;
 
 use crate::judge::{Judge, Manner, Permit, Refused};
+use crate::permitted::BELIEVED;
 use crate::said::Said;
 use crate::settings::Settings;
 use crate::words;
-use mount_core::Operation;
+use mount_core::{Operation, Refusal};
 
 /// What is to be answered to C.
 #[derive(Debug, Default)]
@@ -20,6 +22,12 @@ pub(crate) struct Answer {
     pub(crate) log: String,
 }
 
+impl Answer {
+    fn permitted() -> Answer {
+        Answer { permitted: true, ..Answer::default() }
+    }
+}
+
 struct Guard {
     settings: Settings,
     judge: Judge,
@@ -29,6 +37,22 @@ struct Guard {
 struct Pinned {
     guard: usize,
     permit: Permit,
+    since: Instant,
+    /// The turn of the event loop in which it was last seen to hold.
+    seen: u64,
+}
+
+impl Pinned {
+    /// Whether all that is pinned is still mounted where it was, at the price of one `poll` while no mount table changes.
+    ///
+    /// That does not see a directory above that was renamed, and while the mounts are held nobody does that by accident.
+    /// What takes so long that it could be done on purpose is looked at properly.
+    fn verify(&self) -> Result<(), Refusal> {
+        if self.since.elapsed() < BELIEVED && self.permit.is_undisturbed() {
+            return Ok(());
+        }
+        self.permit.verify()
+    }
 }
 
 /// All guards, by the number that C knows them by, and all permits in force.
@@ -75,7 +99,7 @@ impl Guards {
                 // The empty path is what a refusal without a mountpoint was remembered by.
                 guard.said.permitted(Path::new(""));
                 paths.iter().for_each(|path| guard.said.permitted(path));
-                Answer { permitted: true, permit: self.keep(index, permit), ..Answer::default() }
+                Answer { permit: self.keep(index, turn, permit), ..Answer::permitted() }
             }
         }
     }
@@ -97,11 +121,26 @@ impl Guards {
         }
     }
 
-    fn keep(&mut self, guard: usize, permit: Option<Permit>) -> u64 {
+    fn keep(&mut self, guard: usize, turn: u64, permit: Option<Permit>) -> u64 {
         let Some(permit) = permit else { return 0 };
         self.last_permit += 1;
-        self.pinned.insert(self.last_permit, Pinned { guard, permit });
+        let pinned = Pinned { guard, permit, since: Instant::now(), seen: turn };
+        self.pinned.insert(self.last_permit, pinned);
         self.last_permit
+    }
+
+    /// Whether what the permit pinned is still mounted where it was, so that more may be done by it; looked at once a
+    /// turn, and when `now` is asked for.
+    pub(crate) fn still(&mut self, permit: u64, turn: u64, now: bool) -> Answer {
+        let Some(pinned) = self.pinned.get_mut(&permit) else {
+            return refuse_unknown();
+        };
+        if pinned.seen == turn && !now {
+            return Answer::permitted();
+        }
+        pinned.seen = turn;
+        let (outcome, guard) = (pinned.verify(), pinned.guard);
+        self.answer(guard, outcome)
     }
 
     /// Whether what the permit pinned is still mounted where it was; the permit ends here.
@@ -109,8 +148,12 @@ impl Guards {
         let Some(pinned) = self.pinned.remove(&permit) else {
             return refuse_unknown();
         };
-        match (pinned.permit.verify(), self.guards.get_mut(pinned.guard)) {
-            (Ok(()), _) => Answer { permitted: true, ..Answer::default() },
+        self.answer(pinned.guard, pinned.verify())
+    }
+
+    fn answer(&mut self, guard: usize, outcome: Result<(), Refusal>) -> Answer {
+        match (outcome, self.guards.get_mut(guard)) {
+            (Ok(()), _) => Answer::permitted(),
             (Err(refusal), Some(guard)) => guard.refuse(&refusal.into(), Manner::default()),
             (Err(_), None) => refuse_unknown(),
         }

@@ -2,7 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use mount_core::{Cause, Directories, Error, ErrorKind, Mounts, Operation, Refusal, State, WhenMissing};
+use mount_core::{
+    Cause, Directories, Epoch, Error, ErrorKind, Mounts, Operation, Refusal, State, WhenMissing,
+};
 
 use crate::permitted::Permitted;
 use crate::told::Told;
@@ -56,13 +58,49 @@ pub(crate) struct Source {
     pub(crate) required: bool,
 }
 
-/// A registry as one process sees it, looked at once a turn of the event loop.
+/// A registry as one process sees it.
 pub(crate) struct Judge {
     source: Result<Source, String>,
-    mounts: Option<Mounts>,
-    looked: Option<u64>,
+    opened: Option<Box<Opened>>,
+}
+
+/// The registered mountpoints, and what was learnt of them. The registry and the mount table are each looked at once a
+/// turn of the event loop.
+struct Opened {
+    mounts: Mounts,
+    /// The turn in which the registry was looked at last.
+    refreshed: u64,
+    /// The turn in which the mount table was, and what it was.
+    looked: Option<(u64, Epoch)>,
     permitted: Permitted,
     told: Told,
+}
+
+impl Opened {
+    fn new(source: &Source, turn: u64) -> Result<Opened, Error> {
+        let directories = Directories { state: source.state_dir.clone(), run: source.run_dir.clone() };
+        let missing = if source.required { WhenMissing::Refuse } else { WhenMissing::NothingRegistered };
+        Ok(Opened {
+            mounts: Mounts::open(&directories, missing)?,
+            refreshed: turn,
+            looked: None,
+            permitted: Permitted::default(),
+            told: Told::default(),
+        })
+    }
+
+    /// Looks at the mount table when this turn has not had a look.
+    fn look(&mut self, turn: u64) -> Epoch {
+        match self.looked {
+            Some((looked, epoch)) if looked == turn => epoch,
+            _ => {
+                let epoch = self.mounts.epoch();
+                self.permitted.enter(epoch);
+                self.looked = Some((turn, epoch));
+                epoch
+            }
+        }
+    }
 }
 
 /// How a question is to be answered.
@@ -79,51 +117,44 @@ pub(crate) struct Manner {
 impl Judge {
     /// A judge that has not looked yet. Settings that mean nothing refuse everything.
     pub(crate) fn new(source: Result<Source, String>) -> Judge {
-        Judge { source, mounts: None, looked: None, permitted: Permitted::default(), told: Told::default() }
+        Judge { source, opened: None }
     }
 
-    /// The registered mountpoints and what of them was permitted, after a look at the registry and at the mount table
-    /// when this turn has not had one.
-    fn mounts(&mut self, turn: u64) -> Result<(&Mounts, &mut Permitted), Error> {
+    /// The registered mountpoints, after a look at the registry when this turn has not had one.
+    fn open(&mut self, turn: u64) -> Result<&mut Opened, Error> {
         let source = self.source.as_ref().map_err(|text| Error::new(ErrorKind::Usage, text))?;
-        if let Some(mounts) = self.mounts.take() {
-            if self.looked != Some(turn) {
-                // On an error the registry is opened afresh the next time, however soon that is.
-                mounts.refresh()?;
-                self.permitted.enter(mounts.epoch());
+        let opened = match self.opened.take() {
+            Some(mut opened) => {
+                if opened.refreshed != turn {
+                    // On an error the registry is opened afresh the next time, however soon that is.
+                    opened.mounts.refresh()?;
+                    opened.refreshed = turn;
+                }
+                opened
             }
-            self.looked = Some(turn);
-            return Ok((self.mounts.insert(mounts), &mut self.permitted));
-        }
-        let directories = Directories { state: source.state_dir.clone(), run: source.run_dir.clone() };
-        let missing = if source.required { WhenMissing::Refuse } else { WhenMissing::NothingRegistered };
-        let mounts = Mounts::open(&directories, missing)?;
-        // An epoch of other mounts means nothing to these.
-        (self.permitted, self.told) = (Permitted::default(), Told::default());
-        self.permitted.enter(mounts.epoch());
-        self.looked = Some(turn);
-        Ok((self.mounts.insert(mounts), &mut self.permitted))
+            None => Box::new(Opened::new(source, turn)?),
+        };
+        Ok(self.opened.insert(opened))
     }
 
     /// Whether nothing is registered, so that there is nothing to ask about.
     pub(crate) fn is_idle(&mut self, turn: u64) -> bool {
-        self.mounts(turn).is_ok_and(|(mounts, _)| mounts.is_empty())
+        self.open(turn).is_ok_and(|opened| opened.mounts.is_empty())
     }
 
     /// Tells root that a store lies in this directory, unless there is no registry to go by.
     pub(crate) fn tell(&mut self, turn: u64, path: &Path) {
-        if self.mounts(turn).is_ok()
-            && let (Ok(source), Some(mounts)) = (&self.source, &self.mounts)
-        {
-            self.told.enter(self.permitted.epoch(), &source.run_dir);
-            self.told.tell(mounts, path);
-        }
+        let Ok(Source { run_dir, .. }) = self.source.clone() else { return };
+        let Ok(opened) = self.open(turn) else { return };
+        let epoch = opened.look(turn);
+        opened.told.enter(epoch, &run_dir);
+        opened.told.tell(&opened.mounts, path);
     }
 
     /// Whether every path may be used for the operation.
     ///
-    /// What makes, moves or deletes is judged afresh. A permit to read, not to take a precaution, or to go on with what
-    /// is pinned holds as long as the registry and the mount table stay the same, see [`Permitted`].
+    /// What was permitted once stays so for as long as the registry and the mount table stay the same, see
+    /// [`Permitted`]. Whatever makes, moves or deletes is to be pinned, and so judged afresh.
     pub(crate) fn verdict(
         &mut self,
         turn: u64,
@@ -131,15 +162,15 @@ impl Judge {
         paths: &[&Path],
         manner: Manner,
     ) -> Result<(), Refused> {
-        let (mounts, permitted) = self.mounts(turn).map_err(|error| no_registry(operation, error))?;
+        let opened = self.open(turn).map_err(|error| no_registry(operation, error))?;
         if manner.now {
-            permitted.enter(mounts.epoch());
+            opened.looked = None;
         }
-        let holds = manner.quiet || manner.now || !operation.writes();
+        let epoch = opened.look(turn);
         for path in paths {
-            if !(holds && permitted.has(operation, path)) {
-                mounts.verdict(operation, path)?;
-                permitted.add(operation, path);
+            if !opened.permitted.has(operation, path) {
+                opened.mounts.verdict_since(epoch, operation, path)?;
+                opened.permitted.add(operation, path);
             }
         }
         Ok(())
@@ -152,9 +183,10 @@ impl Judge {
         operation: Operation,
         paths: &[&Path],
     ) -> Result<Permit, Refused> {
-        let (mounts, permitted) = self.mounts(turn).map_err(|error| no_registry(operation, error))?;
-        let permit = mounts.authorize(operation, paths)?;
-        paths.iter().for_each(|path| permitted.add(operation, path));
+        let opened = self.open(turn).map_err(|error| no_registry(operation, error))?;
+        let epoch = opened.look(turn);
+        let permit = opened.mounts.authorize_since(epoch, operation, paths)?;
+        paths.iter().for_each(|path| opened.permitted.add(operation, path));
         Ok(permit)
     }
 }

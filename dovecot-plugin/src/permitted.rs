@@ -10,8 +10,8 @@ use mount_core::{Epoch, Operation};
 ///
 /// A poll of the mount table sees each mount, unmount and move, but neither a directory above that was renamed nor a
 /// symlink that now leads elsewhere, and those change no mount: whoever does that moves a mail store while it is in
-/// use. For reading, that may be noticed so much later; whatever begins to make, move or delete is judged afresh.
-const BELIEVED: Duration = Duration::from_secs(10);
+/// use. That may be noticed so much later; whatever makes, moves or deletes is judged afresh when it is pinned.
+pub(crate) const BELIEVED: Duration = Duration::from_secs(10);
 
 /// More paths than this remembered, and the memory starts anew: a process may serve many users.
 const MAX_REMEMBERED: usize = 1024;
@@ -35,13 +35,9 @@ impl Permitted {
         }
     }
 
-    /// The epoch that was entered last.
-    pub(crate) fn epoch(&self) -> Option<Epoch> {
-        self.since.map(|(epoch, _)| epoch)
-    }
-
+    /// Whether it was permitted; what may be written may be read.
     pub(crate) fn has(&self, operation: Operation, path: &Path) -> bool {
-        self.paths[usize::from(operation.writes())].contains(path)
+        self.paths[usize::from(operation.writes())..].iter().any(|paths| paths.contains(path))
     }
 
     /// Remembers what was permitted by a verdict that was asked for in the present epoch.

@@ -20,9 +20,9 @@ pub(crate) struct Told {
 
 impl Told {
     /// Takes note of the epoch; in another one it is looked once whether there is somebody to tell.
-    pub(crate) fn enter(&mut self, epoch: Option<Epoch>, run_dir: &Path) {
-        if self.epoch != epoch {
-            *self = Told { epoch, usage: Usage::open(run_dir), paths: HashSet::new() };
+    pub(crate) fn enter(&mut self, epoch: Epoch, run_dir: &Path) {
+        if self.epoch != Some(epoch) {
+            *self = Told { epoch: Some(epoch), usage: Usage::open(run_dir), paths: HashSet::new() };
         }
     }
 

@@ -170,25 +170,25 @@ impl Judge {
         }
     }
 
-    pub(crate) fn verdict(&self, operation: Operation, path: &Path) -> Result<(), Refusal> {
+    pub(crate) fn verdict(&self, operation: Operation, path: &Path, epoch: Epoch) -> Result<(), Refusal> {
         // Rule 1: without registered mountpoints nothing changes, at no cost.
         if self.index.is_empty() {
             return Ok(());
         }
-        let mut question = Question { operation, path, generation: self.detector.generation() };
+        let mut question = Question { operation, path, generation: epoch.table() };
         let asked = question.clean()?;
         self.route(&mut question, &asked, None).map(|_| ())
     }
 
-    /// `registry` is the number of its reading, for the permit's epoch.
+    /// `epoch` is what the permit is good for: of late, since whatever has changed afterwards will have to be verified.
     pub(crate) fn authorize(
         &self,
         operation: Operation,
         paths: &[&Path],
-        registry: u64,
+        epoch: Epoch,
     ) -> Result<Permit, Refusal> {
-        let mut generation = self.generation();
-        let mut permit = Permit::new(operation, Rc::clone(&self.detector), Epoch::new(registry, generation));
+        let mut generation = epoch.table();
+        let mut permit = Permit::new(operation, Rc::clone(&self.detector), epoch);
         for path in paths {
             let mut question = Question { operation, path, generation };
             let asked = question.clean()?;

@@ -34,6 +34,10 @@ impl Epoch {
     pub(crate) fn new(registry: u64, table: u64) -> Self {
         Epoch { registry, table }
     }
+
+    pub(crate) fn table(self) -> u64 {
+        self.table
+    }
 }
 
 /// The registered mountpoints and what is known of them: judges paths and gives permits.
@@ -169,7 +173,16 @@ impl Mounts {
     /// # Errors
     /// The [`Refusal`], which is also what a path that cannot be judged gets.
     pub fn verdict(&self, operation: Operation, path: &Path) -> Result<(), Refusal> {
-        self.judge.borrow().verdict(operation, path)
+        self.verdict_since(self.epoch(), operation, path)
+    }
+
+    /// The same for a caller that has asked for the [`Mounts::epoch`] a moment ago, at the price of one `poll` less.
+    /// The path is walked anew all the same.
+    ///
+    /// # Errors
+    /// As [`Mounts::verdict`].
+    pub fn verdict_since(&self, epoch: Epoch, operation: Operation, path: &Path) -> Result<(), Refusal> {
+        self.judge.borrow().verdict(operation, path, epoch)
     }
 
     /// Permission for an operation on all of these paths, with the mounts they rely on held open.
@@ -180,7 +193,20 @@ impl Mounts {
     /// # Errors
     /// The first [`Refusal`].
     pub fn authorize(&self, operation: Operation, paths: &[&Path]) -> Result<Permit, Refusal> {
-        self.judge.borrow().authorize(operation, paths, self.readings.get())
+        self.authorize_since(self.epoch(), operation, paths)
+    }
+
+    /// The same for a caller that has asked for the epoch, as [`Mounts::verdict_since`].
+    ///
+    /// # Errors
+    /// The first [`Refusal`].
+    pub fn authorize_since(
+        &self,
+        epoch: Epoch,
+        operation: Operation,
+        paths: &[&Path],
+    ) -> Result<Permit, Refusal> {
+        self.judge.borrow().authorize(operation, paths, epoch)
     }
 
     /// Does the work when the operation is permitted on all paths, and answers with its result only after the

@@ -165,6 +165,13 @@ impl Permit {
         Ok(Some(file))
     }
 
+    /// Whether the mount table has not changed since the permit was given; one `poll`. Then all mounts are still where
+    /// they were, unless a directory above one was renamed, which [`Permit::verify`] sees. `false` says nothing.
+    #[must_use]
+    pub fn is_undisturbed(&self) -> bool {
+        self.detector.notices_changes() && self.epoch.table() == self.detector.generation()
+    }
+
     /// Confirms that all mounts are still where they were when the permit was given. What was done by path
     /// meanwhile is done for certain only then.
     ///

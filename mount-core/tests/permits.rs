@@ -183,9 +183,24 @@ fn permit_tells_the_epoch_it_was_given_in() {
         let mail = lab.tmpfs("srv/mail");
         let mounts = Registry::in_lab(lab).register(mail.path(), State::Online).open();
         let permit = mounts.authorize(Operation::Create, &[mail.path()]).expect("mounted");
+        assert!(permit.is_undisturbed());
         assert_eq!(permit.epoch(), mounts.epoch());
         let _other = lab.tmpfs("media/other");
+        assert!(!permit.is_undisturbed());
         assert_ne!(permit.epoch(), mounts.epoch());
+        permit.verify().expect("the other is none of its mountpoints");
+    });
+}
+
+#[test]
+fn renamed_directory_above_a_mountpoint_disturbs_no_mount_table_but_is_verified() {
+    lab!(|lab| {
+        let mail = lab.tmpfs("srv/mail");
+        let permit = permit_for(lab, mail.path(), mail.path());
+        fs::rename(lab.path("srv"), lab.path("elsewhere")).expect("rename the directory above");
+        assert!(permit.is_undisturbed());
+        assert!(matches!(permit.verify().expect_err("not there").cause(), Cause::Vanished));
+        fs::rename(lab.path("elsewhere"), lab.path("srv")).expect("back");
     });
 }
 
