@@ -4,11 +4,13 @@ mod common;
 
 use std::fs;
 use std::os::unix::fs::symlink;
+use std::time::Duration;
 
 use common::Opened;
 use fixtures::lab;
 use fixtures::lab::Lab;
 use fixtures::registry::Registry;
+use mount_core::probe::ask;
 use mount_core::{Method, Mounts, Operation, Presence, State, WhenMissing};
 
 const BY_TABLE_OR_BETTER: [Method; 3] = [Method::UniqueId, Method::MountId, Method::ParentChain];
@@ -79,5 +81,23 @@ fn filesystem_below_that_nobody_registered_changes_nothing() {
         mail.take_away();
         lab.dir("srv/mail/bob/big");
         mounts.verdict(Operation::Create, &below.path().join("new")).expect_err("not mounted");
+    });
+}
+
+/// The kernel tells each open mount table of a change once, and a fork shares the open file.
+#[test]
+fn forked_process_takes_the_notice_of_a_change_away_from_nobody() {
+    lab!(|lab| {
+        let mail = lab.tmpfs("srv/mail");
+        let mounts = Registry::in_lab(lab).register(mail.path(), State::Online).open();
+        let before = mounts.epoch();
+        mail.take_away_lazily();
+        let changed = || {
+            mounts.refresh().expect("the registry is as it was");
+            mounts.epoch() != before
+        };
+        let in_child =
+            ask(Duration::from_secs(60), || vec![u8::from(changed())]).expect("ask in a forked process");
+        assert_eq!((in_child.as_slice(), changed()), ([1].as_slice(), true));
     });
 }
