@@ -18,15 +18,15 @@ pub(crate) struct Subject {
 }
 
 impl Subject {
-    pub(crate) fn of(entry: &Entry<'static>) -> Self {
+    pub(crate) fn of(entry: &Entry<'_>) -> Self {
         let pattern = &entry.pattern;
         let mountpoint = (!pattern.is_wildcard()).then(|| pattern.path().to_path_buf());
-        Subject { entry: entry.clone(), mountpoint }
+        Subject { entry: entry.clone().into_owned(), mountpoint }
     }
 
     /// One of the directories that a wildcard speaks of.
-    pub(crate) fn child(entry: &Entry<'static>, mountpoint: PathBuf) -> Self {
-        Subject { entry: entry.clone(), mountpoint: Some(mountpoint) }
+    pub(crate) fn child(entry: &Entry<'_>, mountpoint: PathBuf) -> Self {
+        Subject { entry: entry.clone().into_owned(), mountpoint: Some(mountpoint) }
     }
 }
 
@@ -62,11 +62,11 @@ pub(crate) fn with_wildcard(real: &Path, wildcard: bool) -> Result<Pattern<'stat
 pub(crate) fn covering(document: &Document, mounts: &Mounts, path: &Path) -> Option<Subject> {
     let registered = Pattern::parse(path).ok().and_then(|pattern| document.get(&pattern));
     if let Some(entry) = registered {
-        return Some(Subject::of(entry));
+        return Some(Subject::of(&entry));
     }
     let real = mounts.resolve(path).map_or_else(|_| path.to_path_buf(), |resolved| resolved.path);
     let mut candidates: Vec<(usize, Subject)> =
-        document.entries().filter_map(|entry| covers(entry, &real)).collect();
+        document.entries().filter_map(|entry| covers(&entry, &real)).collect();
     // The deepest first, and of two equally deep ones the explicit one, which hides the wildcard.
     candidates.sort_by_key(|(depth, subject)| (usize::MAX - depth, subject.entry.pattern.is_wildcard()));
     candidates.dedup_by_key(|(depth, _)| *depth);
@@ -74,7 +74,7 @@ pub(crate) fn covering(document: &Document, mounts: &Mounts, path: &Path) -> Opt
 }
 
 /// The mountpoint by which an entry covers a path, and how deep it lies.
-fn covers(entry: &Entry<'static>, real: &Path) -> Option<(usize, Subject)> {
+fn covers(entry: &Entry<'_>, real: &Path) -> Option<(usize, Subject)> {
     let directory = entry.pattern.path();
     let below = real.strip_prefix(directory).ok()?;
     let subject = match (entry.pattern.is_wildcard(), below.components().next()) {

@@ -330,6 +330,13 @@ pub(crate) fn set_attributes(fd: BorrowedFd<'_>, flags: c_int) -> Result<()> {
     Errno::result(result).map(drop)
 }
 
+/// `sync_file_range`: has the disk begin to write what a file has in memory, and doesn't wait. Merely a hint that may be
+/// ignored: what goes wrong is told by the `fsync` that follows.
+pub(crate) fn begin_writeback(fd: BorrowedFd<'_>) {
+    // SAFETY: takes numbers and no pointer.
+    unsafe { libc::sync_file_range(fd.as_raw_fd(), 0, 0, libc::SYNC_FILE_RANGE_WRITE) };
+}
+
 /// Runs `work` in a forked process, which exits with the status that it returns, with 101 when it panics.
 pub(crate) fn fork_into(work: impl FnOnce() -> i32) -> Result<Pid> {
     // SAFETY: the caller's process has one thread, as `Probe::start` demands, so no lock is held by a thread

@@ -145,6 +145,27 @@ fn later_of_two_lines_counts_and_is_the_one_that_is_written() {
     assert_eq!(twice.to_bytes(), file(b"online /b\nforgotten /a\n"));
 }
 
+/// Nine questions and more are answered in another way than the first eight.
+#[test]
+fn changed_list_is_printed_alike_however_often_it_was_asked() {
+    let bytes = file(b"online /a\nonline /b\nonlin /c\nonline /a\tmode=rw\nforgotten /d\noffline /a");
+    for questions in [0, 100] {
+        let mut list = document(&bytes);
+        for _ in 0..questions {
+            assert_eq!(list.get(&pattern("/b")).map(|entry| entry.state), Some(State::Online));
+        }
+        for path in ["/c", "/d", "/e"] {
+            list.insert(Entry::new(pattern(path), State::Ignore)).expect("not registered");
+        }
+        for path in ["/a", "/e"] {
+            list.set_state(&pattern(path), State::Failover).expect("registered");
+        }
+        let expected = b"online /b\nonlin /c\nignore /d\nfailover /a\nignore /c\nfailover /e\n";
+        assert_eq!(list.to_bytes(), file(expected), "after {questions} questions");
+        assert_eq!(list.entries().count(), 5);
+    }
+}
+
 #[test]
 fn forgotten_mountpoint_stays_known_until_it_is_revived() {
     let mut list = document(&file(b"online /a\tmode=rw\nonline /b\n"));

@@ -363,7 +363,7 @@ fn observed_child_of_a_wildcard_has_a_line_in_the_runtime_file_as_long_as_it_is_
     let registry = Registry::with(&["/tank/*", "/srv/a"]);
     let (bob, stuck) = (pattern("/tank/bob"), |registry: &Registry| {
         let runtime = registry.store.read_effective().expect("readable").expect("is there").document();
-        (runtime.stuck(&pattern("/tank/bob")), runtime.get(&pattern("/tank/bob")).cloned())
+        (runtime.stuck(&pattern("/tank/bob")), runtime.get(&pattern("/tank/bob")).map(Entry::into_owned))
     });
     registry.store.observe(&[(bob.clone(), Some(STUCK))]).expect("observed");
     let (persistent, runtime) = registry.texts();
@@ -380,6 +380,17 @@ fn observed_child_of_a_wildcard_has_a_line_in_the_runtime_file_as_long_as_it_is_
     registry.store.observe(&[(bob, Some(STUCK))]).expect("observed once more");
     registry.store.update(|list| list.forget(&pattern("/tank/*"))).expect("a write");
     assert_eq!(registry.texts().0, registry.texts().1, "nobody speaks of it any more");
+}
+
+#[test]
+fn observation_stays_with_a_directory_that_is_registered_besides_a_wildcard_and_removed_again() {
+    let registry = Registry::with(&["/tank/*"]);
+    registry.store.observe(&[(pattern("/tank/bob"), Some(STUCK))]).expect("observed");
+    registry.add(&["/tank/bob"]).expect("a write");
+    assert_eq!(registry.texts().1.lines().last(), Some("online /tank/bob\tobserved=stuck\tsince=1700000000"));
+    registry.store.update(|list| list.forget(&pattern("/tank/bob"))).expect("a write");
+    assert!(registry.texts().1.ends_with("\nonline /tank/bob\tchild=\tobserved=stuck\tsince=1700000000\n"));
+    assert!(!registry.texts().0.contains("stuck"));
 }
 
 #[test]

@@ -232,7 +232,7 @@ fn read_only_refuses_writing_where_read_write_was_recorded() {
         permitted(&mounts, mail.path().join("bob"));
         let pattern = Pattern::parse(mail.path()).expect("pattern").into_owned();
         let record = |list: &mut Document| {
-            let mut entry = list.get(&pattern).expect("registered").clone();
+            let mut entry = list.get(&pattern).expect("registered").into_owned();
             entry.options.set_mode(Mode::ReadWrite);
             list.replace(entry)
         };

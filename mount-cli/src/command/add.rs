@@ -104,7 +104,7 @@ enum Done {
 
 impl Wanted {
     fn put_into(&self, document: &mut Document) -> Result<Done, Error> {
-        let Some(old) = document.get(&self.pattern) else {
+        let Some(old) = document.get(&self.pattern).map(Entry::into_owned) else {
             let state = self.state.unwrap_or(State::Online);
             let mut entry = Entry::new(self.pattern.clone(), state);
             self.record(&mut entry.options)?;
@@ -113,7 +113,7 @@ impl Wanted {
         let mut entry = old.clone();
         self.record(&mut entry.options)?;
         let same_state = self.state.is_none_or(|state| state == old.state);
-        if !same_state || entry == *old {
+        if !same_state || entry == old {
             let text = format!(
                 "{} is registered already, as {}; to change its state: mountguard state {:?} {}",
                 self.pattern,

@@ -59,7 +59,8 @@ fn mail_user(name: &str) -> Result<MailUser, Failure> {
 /// The mountpoints to look underneath, without wildcards: those speak of directories that are told by name.
 fn select(document: &Document, mounts: &Mounts, paths: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
     if paths.is_empty() {
-        let decisive = document.entries().filter(|entry| entry.state != State::Ignore).map(Subject::of);
+        let decisive =
+            document.entries().filter(|entry| entry.state != State::Ignore).map(|entry| Subject::of(&entry));
         return Ok(decisive.filter_map(|subject| subject.mountpoint).collect());
     }
     let mountpoint = |path: &PathBuf| {

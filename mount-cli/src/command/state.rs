@@ -36,14 +36,14 @@ pub(crate) fn run(
 fn one<'a>(
     document: &'a Document,
     pattern: &mount_core::registry::Pattern<'_>,
-) -> Result<Option<&'a Entry<'static>>, Failure> {
+) -> Result<Option<Entry<'a>>, Failure> {
     let missing = || Error::new(ErrorKind::NotRegistered, format!("{pattern} is not registered"));
     document.get(pattern).map(Some).ok_or_else(|| not_registered(missing()).into())
 }
 
 fn show<'a>(
     session: &Session<'_>,
-    entries: impl IntoIterator<Item = &'a Entry<'static>>,
+    entries: impl IntoIterator<Item = Entry<'a>>,
     console: &mut Console,
 ) -> Result<u8, Failure> {
     let mut rows = Rows::new(&["path", "state"]);

@@ -64,7 +64,7 @@ fn see(
     session.judging(console, |mounts, console| {
         let (subjects, code) = if paths.is_empty() {
             let shown = document.entries().filter(|entry| all || entry.state != State::Ignore);
-            (shown.map(Subject::of).collect(), exit::OK)
+            (shown.map(|entry| Subject::of(&entry)).collect(), exit::OK)
         } else {
             let (found, missing) = select(&document, mounts, paths, console);
             (found, if missing { exit::NO_MOUNTPOINT } else { exit::OK })

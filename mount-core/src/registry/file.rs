@@ -1,15 +1,17 @@
 //! One registry file: read whole, replaced whole.
 
 use std::fs::{self, File, Metadata, OpenOptions};
-use std::io::{self, Read, Write};
+use std::io::{self, Read};
+use std::os::fd::AsFd;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use memchr::memchr;
-
-use super::Document;
-use super::format::{Content, Header, Lines};
+use super::format::{Content, Header, Lines, raw_line_at, raw_lines};
+use super::pieces::Pieces;
+use super::{Document, Listing, Pattern};
 use crate::error::{Error, ErrorKind, quoted};
+use crate::sys;
 
 /// Largest registry that is read, in bytes: some 500,000 mountpoints.
 pub const SIZE_MAX: u64 = 64 << 20;
@@ -61,7 +63,8 @@ impl Stamp {
 #[derive(Debug, Clone)]
 pub struct Snapshot {
     path: PathBuf,
-    bytes: Vec<u8>,
+    /// Shared with the documents made of it.
+    bytes: Arc<Vec<u8>>,
     stamp: Stamp,
     header: Header,
 }
@@ -101,7 +104,7 @@ impl Snapshot {
         }
         let header = Header::read(&bytes).map_err(|damage| damaged(&damage.to_string()))?;
         let stamp = Stamp::from_metadata(&metadata);
-        Ok(Some(Snapshot { path: path.to_path_buf(), bytes, stamp, header }))
+        Ok(Some(Snapshot { path: path.to_path_buf(), bytes: Arc::new(bytes), stamp, header }))
     }
 
     /// The file it is of.
@@ -134,24 +137,9 @@ impl Snapshot {
         Lines::after(self.header, &self.bytes)
     }
 
-    /// Where its lines begin in [`Snapshot::bytes`], and their bytes without the newline.
-    pub(crate) fn raw_lines(&self) -> impl Iterator<Item = (u32, &[u8])> {
-        let mut next = self.header.body;
-        std::iter::from_fn(move || {
-            let rest = self.bytes.get(next..).filter(|rest| !rest.is_empty())?;
-            let end = memchr(b'\n', rest).unwrap_or(rest.len());
-            // Fits: SIZE_MAX is the most that is read.
-            let at = u32::try_from(next).ok()?;
-            next += end + 1;
-            Some((at, &rest[..end]))
-        })
-    }
-
     /// What the line says that begins there.
     pub(crate) fn content_at(&self, at: u32) -> Content<'_> {
-        let rest = self.bytes.get(at as usize..).unwrap_or_default();
-        let end = memchr(b'\n', rest).unwrap_or(rest.len());
-        self.header.content(&rest[..end])
+        self.header.content(raw_line_at(&self.bytes, at))
     }
 
     /// Its list, to change or to keep.
@@ -161,29 +149,55 @@ impl Snapshot {
     }
 }
 
-/// New bytes for a file, on disk already but under another name until [`Replacement::publish`].
+impl Listing for Snapshot {
+    fn lines(&self) -> impl Iterator<Item = (u32, &[u8])> {
+        raw_lines(&self.bytes, self.header.body)
+    }
+
+    /// A line whose state is no word of ours is about its path, since somebody meant that to be guarded.
+    fn pattern_at(&self, at: u32) -> Option<Pattern<'_>> {
+        match self.content_at(at) {
+            Content::Registered(entry) => Some(entry.pattern),
+            Content::Forgotten(pattern) => Some(pattern),
+            Content::Unreadable { pattern, .. } => pattern,
+            Content::Remark => None,
+        }
+    }
+}
+
+/// New bytes for a file, under another name until [`Replacement::publish`].
 pub(super) struct Replacement<'a> {
     path: &'a Path,
     old: Option<&'a [u8]>,
+    new: File,
 }
 
 impl<'a> Replacement<'a> {
-    /// Writes `new` beside `path`, which holds `old`. Dropped unpublished, it leaves nothing behind.
+    /// Writes `new` beside `path`, which holds `old`, and has the disk begin with it. Dropped unpublished, it leaves
+    /// nothing behind.
     ///
     /// # Errors
     /// [`ErrorKind::Data`] when `path` is a symbolic link: a rename would replace the link and leave
     /// the file it leads to as it was. [`ErrorKind::Io`] and [`ErrorKind::Permission`] otherwise.
-    pub(super) fn stage(path: &'a Path, old: Option<&'a [u8]>, new: &[u8]) -> Result<Self, Error> {
+    pub(super) fn stage(path: &'a Path, old: Option<&'a [u8]>, new: &Pieces<'_>) -> Result<Self, Error> {
         if fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_symlink()) {
             let text = format!("registry {} is a symbolic link; change the file it leads to", quoted(path));
             return Err(Error::new(ErrorKind::Data, text));
         }
-        let replacement = Replacement { path, old };
-        write_synced(&temporary(path), new)?;
-        Ok(replacement)
+        let new = write(&temporary(path), new).inspect_err(|_| remove_temporary(path))?;
+        sys::begin_writeback(new.as_fd());
+        Ok(Replacement { path, old, new })
     }
 
-    /// Puts the new bytes in place, durably.
+    /// Waits until the new bytes are on disk.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Io`], for a disk that is full as well.
+    pub(super) fn settle(&self) -> Result<(), Error> {
+        self.new.sync_all().map_err(|cause| Error::syscall("fsync", &temporary(self.path), cause))
+    }
+
+    /// Puts the new bytes, once they have settled, in place, durably.
     ///
     /// # Errors
     /// [`ErrorKind::Io`] or [`ErrorKind::Permission`]; the old bytes are in place then, unless the
@@ -211,15 +225,20 @@ impl<'a> Replacement<'a> {
             return fs::remove_file(self.path).map_err(|cause| Error::syscall("unlink", self.path, cause));
         };
         let temporary = temporary(self.path);
-        write_synced(&temporary, old)?;
+        let written = write(&temporary, &old.into())?;
+        written.sync_all().map_err(|cause| Error::syscall("fsync", &temporary, cause))?;
         fs::rename(&temporary, self.path).map_err(|cause| Error::syscall("rename", &temporary, cause))
     }
 }
 
 impl Drop for Replacement<'_> {
     fn drop(&mut self) {
-        let _ = fs::remove_file(temporary(self.path));
+        remove_temporary(self.path);
     }
+}
+
+fn remove_temporary(path: &Path) {
+    let _ = fs::remove_file(temporary(path));
 }
 
 /// One name is enough, as writers hold the lock; what a killed one left is found and removed by it.
@@ -227,18 +246,18 @@ fn temporary(path: &Path) -> PathBuf {
     path.with_extension("tmp")
 }
 
-fn write_synced(path: &Path, bytes: &[u8]) -> Result<(), Error> {
+fn write(path: &Path, bytes: &Pieces<'_>) -> Result<File, Error> {
     let failed = |operation| move |cause: io::Error| Error::syscall(operation, path, cause);
     match fs::remove_file(path) {
         Err(cause) if cause.kind() != io::ErrorKind::NotFound => return Err(failed("unlink")(cause)),
         _ => {}
     }
-    let mut file =
+    let file =
         OpenOptions::new().write(true).create_new(true).mode(0o644).open(path).map_err(failed("open"))?;
     // Mail processes of other users read it, whatever the umask of the writer.
     file.set_permissions(fs::Permissions::from_mode(0o644)).map_err(failed("fchmod"))?;
-    file.write_all(bytes).map_err(failed("write"))?;
-    file.sync_all().map_err(failed("fsync"))
+    bytes.write_to(&file).map_err(failed("write"))?;
+    Ok(file)
 }
 
 fn sync_directory(path: &Path) -> Result<(), Error> {

@@ -194,7 +194,8 @@ impl<'a> Iterator for Lines<'a> {
     }
 }
 
-fn content(raw: &[u8]) -> Content<'_> {
+/// What a line of the present format says, its newline left out.
+pub(super) fn content(raw: &[u8]) -> Content<'_> {
     if raw.is_empty() || raw[0] == b'#' {
         return Content::Remark;
     }
@@ -227,6 +228,25 @@ fn pattern(text: &[u8]) -> Result<Pattern<'_>, LineFlaw> {
     }
     let path = escape::decode(path).ok_or(LineFlaw::Escape)?;
     Ok(Pattern::clean(path, wildcard)?)
+}
+
+/// Where each line from `begin` on begins, and its bytes without the newline.
+pub(super) fn raw_lines(bytes: &[u8], begin: usize) -> impl Iterator<Item = (u32, &[u8])> {
+    let mut next = begin;
+    std::iter::from_fn(move || {
+        let rest = bytes.get(next..).filter(|rest| !rest.is_empty())?;
+        let end = memchr(b'\n', rest).unwrap_or(rest.len());
+        // Fits: SIZE_MAX is the most that is read.
+        let at = u32::try_from(next).ok()?;
+        next += end + 1;
+        Some((at, &rest[..end]))
+    })
+}
+
+/// The line that begins there, without its newline.
+pub(super) fn raw_line_at(bytes: &[u8], at: u32) -> &[u8] {
+    let rest = bytes.get(at as usize..).unwrap_or_default();
+    &rest[..memchr(b'\n', rest).unwrap_or(rest.len())]
 }
 
 /// The line that keeps `pattern` from being discovered again, without its newline.

@@ -46,6 +46,11 @@ impl<'a> Options<'a> {
     const SINCE: &'static str = "since";
     const CHILD: &'static str = "child";
 
+    /// In every line of something observed: a field follows a TAB.
+    pub(super) const MARK_OF_OBSERVED: &'static [u8] = b"\tobserved=";
+    /// In every line that [`Options::is_of_child`].
+    pub(super) const MARK_OF_CHILD: &'static [u8] = b"\tchild";
+
     /// `text` is what follows the TAB after the path.
     pub(super) fn from_text(text: &'a [u8]) -> Self {
         Options { text: Cow::Borrowed(text) }

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+use super::document::Observed;
 use super::file::{Replacement, Snapshot, Stamp};
 use super::lock::Lock;
 use super::{Directories, Document, Pattern, Stuck};
@@ -28,8 +29,10 @@ struct Found {
 }
 
 impl Found {
-    fn observed(&self) -> Option<Document> {
-        self.runtime.as_ref().map(Snapshot::document)
+    fn observed(&self) -> Observed {
+        let Some(runtime) = &self.runtime else { return Observed::new() };
+        let runtime = runtime.document();
+        runtime.all_stuck().map(|(pattern, stuck)| (pattern.into_owned(), stuck)).collect()
     }
 }
 
@@ -134,54 +137,68 @@ impl Store {
         observe: impl FnOnce(&mut Document),
     ) -> Result<T, Error> {
         let _lock = Lock::take(&self.directories.lock(), self.patience)?;
-        let found = self.reconcile(self.find()?)?;
+        let mut found = self.find()?;
+        let observed = found.observed();
         let mut document = found.persistent.as_ref().map(Snapshot::document).unwrap_or_default();
+        let mut runtime = document.with_observed(&observed);
+        if found.persistent.is_some() {
+            self.reconcile(&mut found, &runtime)?;
+        }
         let value = change(&mut document)?;
         if document.is_changed() {
             document.count_write();
+            runtime = document.with_observed(&observed);
         } else if found.persistent.is_none() {
             return Ok(value);
         }
-        let mut runtime = document.with_observed_of(found.observed().as_ref());
         observe(&mut runtime);
-        let persistent = document.is_changed().then(|| document.to_bytes());
-        self.replace(&found, persistent.as_deref(), &runtime.to_runtime_bytes())?;
+        self.replace(&found, document.is_changed().then_some(&document), &runtime)?;
         Ok(value)
     }
 
     /// Brings the runtime file up to the persistent one, before that goes ahead again: with one killed
     /// writer after the other, readers would otherwise fall behind by more than the last write.
-    fn reconcile(&self, found: Found) -> Result<Found, Error> {
-        let Some(persistent) = &found.persistent else { return Ok(found) };
-        let runtime = persistent.document().with_observed_of(found.observed().as_ref());
-        let runtime = runtime.to_runtime_bytes();
-        if bytes_of(&found.runtime) == Some(&runtime) {
-            return Ok(found);
+    fn reconcile(&self, found: &mut Found, runtime: &Document) -> Result<(), Error> {
+        if self.replace(found, None, runtime)? {
+            found.runtime = self.read_runtime()?;
         }
-        self.replace(&found, None, &runtime)?;
-        Ok(Found { runtime: self.read_runtime()?, ..found })
+        Ok(())
     }
 
     /// Both files get their temporary file before either is replaced: a full disk is noticed while
-    /// there is nothing to undo.
-    fn replace(&self, found: &Found, persistent: Option<&[u8]>, runtime: &[u8]) -> Result<(), Error> {
+    /// there is nothing to undo. The disk works on the persistent one while the runtime one is written.
+    ///
+    /// The runtime file is synced as well though every start makes it anew. In memory, where it normally lies, that is
+    /// free; on a disk one that a power cut left cut off would be damaged and refuse everything.
+    ///
+    /// False when there was nothing to be written.
+    fn replace(
+        &self,
+        found: &Found,
+        persistent: Option<&Document>,
+        runtime: &Document,
+    ) -> Result<bool, Error> {
         let (persistent_path, runtime_path) = (self.directories.persistent(), self.directories.runtime());
-        let stage_persistent = |new| Replacement::stage(&persistent_path, bytes_of(&found.persistent), new);
-        let persistent = persistent.map(stage_persistent).transpose()?;
-        let old = bytes_of(&found.runtime);
-        let runtime = if old == Some(runtime) || is_gone(&self.directories.run)? {
+        let persistent = persistent
+            .map(|list| Replacement::stage(&persistent_path, bytes_of(&found.persistent), &list.pieces()));
+        let persistent = persistent.transpose()?;
+        let (old, new) = (bytes_of(&found.runtime), runtime.runtime_pieces());
+        let runtime = if old.is_some_and(|old| new.are(old)) || is_gone(&self.directories.run)? {
             None
         } else {
-            Some(Replacement::stage(&runtime_path, old, runtime)?)
+            Some(Replacement::stage(&runtime_path, old, &new)?)
         };
+        [&persistent, &runtime].into_iter().flatten().try_for_each(Replacement::settle)?;
         if let Some(persistent) = &persistent {
             persistent.publish()?;
         }
-        let Some(runtime) = runtime else { return Ok(()) };
-        runtime.publish().map_err(|cause| match &persistent {
-            Some(persistent) => persistent.put_back(cause),
-            None => cause,
-        })
+        if let Some(runtime) = &runtime {
+            runtime.publish().map_err(|cause| match &persistent {
+                Some(persistent) => persistent.put_back(cause),
+                None => cause,
+            })?;
+        }
+        Ok(persistent.is_some() || runtime.is_some())
     }
 
     fn find(&self) -> Result<Found, Error> {

@@ -50,14 +50,15 @@ impl Picture {
         let mut seen = BTreeMap::new();
         for entry in document.entries() {
             let kind = if entry.pattern.is_wildcard() { Kind::Wildcard } else { Kind::Explicit };
-            seen.insert(entry.pattern.clone(), Seen::of(entry, kind, &entry.pattern, mounts, &table));
+            let found = Seen::of(&entry, kind, &entry.pattern, mounts, &table);
+            seen.insert(entry.pattern.into_owned(), found);
         }
         if document.entries().any(|entry| entry.pattern.is_wildcard() && entry.state != State::Ignore) {
             for mount in table.mounts() {
                 let mountpoint = path_buf(&mount.mountpoint);
                 let Ok(child) = Pattern::literal(&mountpoint) else { continue };
                 if let Some(wildcard) = document.wildcard_of(&child) {
-                    let found = Seen::of(wildcard, Kind::Child, &child, mounts, &table);
+                    let found = Seen::of(&wildcard, Kind::Child, &child, mounts, &table);
                     // One that is covered by another mount is in the table all the same.
                     if found.presence != Presence::NotMounted {
                         seen.insert(child.into_owned(), found);

@@ -77,7 +77,8 @@ impl Prober {
             self.slots.insert(pattern.clone(), slot);
         }
         let all = document.all_stuck().map(|(pattern, _)| pattern);
-        self.stale = all.filter(|pattern| !self.slots.contains_key(*pattern)).cloned().collect();
+        self.stale =
+            all.filter(|pattern| !self.slots.contains_key(pattern)).map(Pattern::into_owned).collect();
         self.postponed = false;
     }
 
