@@ -4,20 +4,28 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use mount_core::{Mounts, Operation};
+use serde::{Deserialize, Serialize};
 
-use crate::contest::Ratio;
+use crate::contest::{Ratio, Yardstick};
 use crate::place::{changing, mount_tmpfs, open, unmount};
 
 const CHANGES: usize = 50;
 const STORM: Duration = Duration::from_secs(3);
 const PACE: Duration = Duration::from_millis(1);
 
-/// Nanoseconds that the first verdict after a change takes, which is always right.
+/// The first verdict after a change, which is always right.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct FirstVerdict {
+    pub microseconds: f64,
+    pub ratio: Ratio,
+}
+
+/// How long the first verdict after a change takes.
 ///
 /// # Panics
 /// When it is wrong.
-pub(crate) fn first_verdict(mounts: &Mounts) -> Ratio {
-    let mut samples = Vec::new();
+pub(crate) fn first_verdict(mounts: &Mounts, yardstick: &mut Yardstick<'_>) -> FirstVerdict {
+    let (mut times, mut ratios) = (Vec::new(), Vec::new());
     for change in 0..CHANGES {
         let is_mounted = change % 2 == 1;
         if is_mounted {
@@ -27,23 +35,35 @@ pub(crate) fn first_verdict(mounts: &Mounts) -> Ratio {
         }
         let begun = Instant::now();
         let verdict = mounts.verdict(Operation::Create, &changing().join("new"));
-        samples.push(begun.elapsed().as_nanos() as f64);
+        let took = begun.elapsed().as_nanos() as f64;
         assert_eq!(verdict.is_ok(), is_mounted, "the first verdict after a change");
+        times.push(took / 1000.0);
+        ratios.push(took / yardstick.measure());
     }
-    Ratio::of(samples)
+    FirstVerdict { microseconds: Ratio::of(times).median, ratio: Ratio::of(ratios) }
 }
 
 /// What came of a storm.
+#[derive(Serialize, Deserialize)]
 pub(crate) struct Storm {
     pub changes_a_second: f64,
     pub verdicts_a_second: f64,
+    /// Time from one verdict to the next, as a multiple of the yardstick.
+    pub ratio: f64,
     /// Verdicts during which nothing changed, so that the truth is known.
     pub compared: u64,
     pub wrong: u64,
 }
 
-/// Mounts and unmounts as fast as it should, while another thread asks.
-pub(crate) fn storm() -> Storm {
+/// Mounts and unmounts as often as it should, while another thread asks.
+pub(crate) fn storm(yardstick: &mut Yardstick<'_>) -> Storm {
+    let before = yardstick.measure();
+    let storm = mount_and_ask();
+    let ratio = 1e9 / storm.verdicts_a_second / f64::midpoint(before, yardstick.measure());
+    Storm { ratio, ..storm }
+}
+
+fn mount_and_ask() -> Storm {
     // Even: nothing is being changed. Twice even: mounted.
     let sequence = AtomicU64::new(0);
     let done = AtomicBool::new(false);
@@ -72,6 +92,7 @@ pub(crate) fn storm() -> Storm {
         Storm {
             changes_a_second: changes as f64 / took,
             verdicts_a_second: asked as f64 / took,
+            ratio: 0.0,
             compared,
             wrong,
         }

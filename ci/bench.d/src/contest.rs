@@ -1,12 +1,25 @@
-//! Measuring many things against one: interleaved, so that whatever else the machine does meets all alike.
+//! Measuring many things against one yardstick, so that what else the machine does falls out.
+//!
+//! A machine changes its speed, by a third and more, many times a second: with its clock, with what runs beside it
+//! and, if it is a virtual one, with its neighbours. So a short turn of the yardstick comes before and after each
+//! turn of anything else, all on one processor, and a sample is the ratio of a turn to the two that enclose it.
 
 use std::time::Duration;
 
-/// How often each is measured. The median and the quartiles of the ratios are what is told.
-const ROUNDS: usize = 15;
+use serde::{Deserialize, Serialize};
 
-/// How long one measurement should take at least.
-const SPAN: Duration = Duration::from_millis(4);
+/// The fewest turns of each.
+const TURNS: usize = 15;
+
+/// How long one question is measured in all, unless the fewest turns take longer.
+pub(crate) const ENOUGH: Duration = Duration::from_millis(120);
+
+/// How long a turn should take at least.
+const TURN: Duration = Duration::from_micros(1000);
+const TURN_OF_YARDSTICK: Duration = Duration::from_micros(500);
+
+/// So many of the repetitions of a turn precede it, unmeasured: caches are cold after whatever ran before.
+const WARM_UP: u64 = 8;
 
 /// Something that can be repeated so many times, and says how much processor time that took.
 pub(crate) type Repeat<'a> = Box<dyn FnMut(u64) -> Duration + 'a>;
@@ -17,11 +30,11 @@ pub(crate) struct Contestant<'a> {
     pub repeat: Repeat<'a>,
 }
 
-/// A multiple of the yardstick.
-#[derive(Debug, Clone, Copy)]
+/// A multiple of the yardstick: the median of all turns, and the quartiles.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub(crate) struct Ratio {
-    pub median: f64,
     pub lower_quartile: f64,
+    pub median: f64,
     pub upper_quartile: f64,
 }
 
@@ -29,47 +42,118 @@ impl Ratio {
     pub(crate) fn of(mut values: Vec<f64>) -> Self {
         values.sort_by(f64::total_cmp);
         let at = |part: usize| values[(values.len() - 1) * part / 4];
-        Ratio { median: at(2), lower_quartile: at(1), upper_quartile: at(3) }
+        Ratio { lower_quartile: at(1), median: at(2), upper_quartile: at(3) }
     }
 }
 
 /// What was measured of one contestant.
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Figure {
-    pub name: &'static str,
+    pub name: String,
     pub nanoseconds: f64,
     pub ratio: Ratio,
+    /// The ratio of each turn.
+    #[serde(skip)]
+    pub turns: Vec<f64>,
 }
 
-/// Measures all, the first one being the yardstick of all.
-pub(crate) fn compare(mut contestants: Vec<Contestant<'_>>) -> Vec<Figure> {
-    let repetitions: Vec<u64> = contestants.iter_mut().map(|one| calibrate(&mut one.repeat)).collect();
-    let mut samples = vec![Vec::new(); contestants.len()];
-    for _ in 0..ROUNDS {
-        for ((one, count), samples) in contestants.iter_mut().zip(&repetitions).zip(&mut samples) {
-            samples.push(nanoseconds((one.repeat)(*count)) / *count as f64);
+impl Figure {
+    /// What this took more than the other one, turn by turn.
+    pub(crate) fn beyond(&self, other: &Figure, name: &str) -> Figure {
+        let turns: Vec<f64> = self.turns.iter().zip(&other.turns).map(|(this, other)| this - other).collect();
+        let nanoseconds = self.nanoseconds - other.nanoseconds;
+        Figure { name: name.to_owned(), nanoseconds, ratio: Ratio::of(turns.clone()), turns }
+    }
+}
+
+/// The yardstick, and how often it is repeated in a turn.
+pub(crate) struct Yardstick<'a> {
+    repeat: Repeat<'a>,
+    count: u64,
+    turns: Vec<f64>,
+}
+
+impl<'a> Yardstick<'a> {
+    pub(crate) fn new(mut repeat: Repeat<'a>) -> Self {
+        let count = calibrate(&mut repeat, TURN_OF_YARDSTICK);
+        Yardstick { repeat, count, turns: Vec::new() }
+    }
+
+    /// Nanoseconds of one, as of now.
+    pub(crate) fn measure(&mut self) -> f64 {
+        let nanoseconds = turn(&mut self.repeat, self.count);
+        self.turns.push(nanoseconds);
+        nanoseconds
+    }
+
+    /// Nanoseconds of one, in the median of all turns.
+    pub(crate) fn nanoseconds(&self) -> f64 {
+        Ratio::of(self.turns.clone()).median
+    }
+}
+
+/// Measures all of them, each in as many turns as it takes until it was measured for long `enough`.
+pub(crate) fn compare(
+    yardstick: &mut Yardstick<'_>,
+    contestants: Vec<Contestant<'_>>,
+    enough: Duration,
+) -> Vec<Figure> {
+    let mut all: Vec<Measured<'_>> = contestants.into_iter().map(Measured::new).collect();
+    let mut before = yardstick.measure();
+    while all.iter().any(|one| one.wants_another(enough)) {
+        for one in all.iter_mut().filter(|one| one.wants_another(enough)) {
+            let nanoseconds = turn(&mut one.contestant.repeat, one.count);
+            let after = yardstick.measure();
+            one.nanoseconds.push(nanoseconds);
+            one.ratios.push(nanoseconds / f64::midpoint(before, after));
+            before = after;
         }
     }
-    let yardstick = samples[0].clone();
-    let figure = |(one, samples): (Contestant<'_>, Vec<f64>)| {
-        let ratios = samples.iter().zip(&yardstick).map(|(sample, yardstick)| sample / yardstick).collect();
-        Figure { name: one.name, nanoseconds: Ratio::of(samples).median, ratio: Ratio::of(ratios) }
-    };
-    contestants.into_iter().zip(samples).map(figure).collect()
+    all.into_iter().map(Measured::figure).collect()
 }
 
-/// How often to repeat so that it takes long enough to be measured.
-fn calibrate(repeat: &mut Repeat<'_>) -> u64 {
+struct Measured<'a> {
+    contestant: Contestant<'a>,
+    count: u64,
+    nanoseconds: Vec<f64>,
+    ratios: Vec<f64>,
+}
+
+impl<'a> Measured<'a> {
+    fn new(mut contestant: Contestant<'a>) -> Self {
+        let count = calibrate(&mut contestant.repeat, TURN);
+        Measured { contestant, count, nanoseconds: Vec::new(), ratios: Vec::new() }
+    }
+
+    fn wants_another(&self, enough: Duration) -> bool {
+        let spent = self.nanoseconds.iter().sum::<f64>() * self.count as f64;
+        self.ratios.len() < TURNS || spent < enough.as_nanos() as f64
+    }
+
+    fn figure(self) -> Figure {
+        let name = self.contestant.name.to_owned();
+        let nanoseconds = Ratio::of(self.nanoseconds).median;
+        Figure { name, nanoseconds, ratio: Ratio::of(self.ratios.clone()), turns: self.ratios }
+    }
+}
+
+/// Nanoseconds of one repetition.
+fn turn(repeat: &mut Repeat<'_>, count: u64) -> f64 {
+    if count >= WARM_UP {
+        repeat(count / WARM_UP);
+    }
+    repeat(count).as_nanos() as f64 / count as f64
+}
+
+/// How often to repeat so that it takes so long.
+fn calibrate(repeat: &mut Repeat<'_>, span: Duration) -> u64 {
     let mut count = 1;
     loop {
         let took = repeat(count);
-        if took >= SPAN {
+        if took >= span {
             return count;
         }
-        let factor = nanoseconds(SPAN) / nanoseconds(took.max(Duration::from_nanos(1)));
+        let factor = span.as_nanos() as f64 / took.max(Duration::from_nanos(1)).as_nanos() as f64;
         count = ((count as f64) * factor.clamp(1.2, 100.0)).ceil() as u64;
     }
-}
-
-fn nanoseconds(duration: Duration) -> f64 {
-    duration.as_nanos() as f64
 }

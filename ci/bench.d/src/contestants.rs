@@ -1,24 +1,24 @@
-//! What is compared: mountguard, the bare system calls, and what people use today.
+//! What is compared with what people use today: mountguard, and the bare system calls of the same questions.
 
 use std::hint::black_box;
-use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
-use std::time::Duration;
+use std::process::Command;
 
 use mount_core::{Mounts, Operation};
-use nix::sys::resource::{UsageWho, getrusage};
-use nix::sys::time::TimeValLike;
-use nix::time::{ClockId, clock_gettime};
+use rustix::fs::{AtFlags, CWD, StatxFlags, statx};
 
 use crate::contest::{Contestant, Repeat};
-use crate::dovecot_rule;
-use crate::place::{ROOT, below_automount, deep, mail};
+use crate::place::{ROOT, below_automount, below_fuse, deep, mail, new, other};
 use crate::programs::Programs;
+use crate::repeat::{coprocess, in_process};
 
-/// A bare `statx` of the mountpoint, in C: everything else is a multiple of it.
-pub(crate) fn yardstick<'a>(programs: &Programs) -> Contestant<'a> {
-    in_c(programs, "statx in C", "statx", mail())
+/// What a permit takes more than the verdict that it includes.
+pub(crate) const BEYOND: &str = "permit, beyond the verdict";
+pub(crate) const BEYOND_IN_C: &str = "permit, beyond the verdict, in C";
+
+/// A bare `statx` of the mountpoint, by libc's function, in C: everything else is a multiple of it.
+pub(crate) fn yardstick<'a>(programs: &Programs) -> Repeat<'a> {
+    floor_program(programs, "statx", &mail())
 }
 
 /// The library, in the order of the page.
@@ -35,14 +35,11 @@ pub(crate) fn ours(mounts: &Mounts) -> Vec<Contestant<'_>> {
     vec![
         presence("presence", mail()),
         presence("presence below an automount", below_automount()),
+        presence("presence below FUSE", below_fuse()),
         verdict("verdict", Operation::Open, bob.clone()),
         verdict("verdict at depth 30", Operation::Open, deep()),
-        verdict("verdict, to be created", Operation::Create, mail().join("new/mailboxes")),
-        verdict(
-            "verdict, to be created on tmpfs",
-            Operation::Create,
-            below_automount().join("new/mailboxes"),
-        ),
+        verdict("verdict, to be created", Operation::Create, new()),
+        verdict("verdict, to be created on tmpfs", Operation::Create, other().join("new/mailboxes")),
         verdict("verdict through a symlink", Operation::Open, Path::new(ROOT).join("link/bob")),
         in_process("permit", move || {
             black_box(mounts.authorize(Operation::Open, &[black_box(&bob)]).expect("permitted"));
@@ -53,121 +50,33 @@ pub(crate) fn ours(mounts: &Mounts) -> Vec<Contestant<'_>> {
 
 /// The bare system calls of the same questions, written in C.
 pub(crate) fn floor<'a>(programs: &Programs) -> Vec<Contestant<'a>> {
-    let ask = |name, question, path| in_c(programs, name, question, path);
+    let ask =
+        |name, question, path: PathBuf| Contestant { name, repeat: floor_program(programs, question, &path) };
     vec![
         ask("getppid in C", "getppid", mail()),
+        ask("statx in C", "statx", mail()),
+        ask("statx in C, its instruction inlined", "inlined", mail()),
+        in_process("statx in Rust", statx_in_rust()),
         ask("verdict in C", "verdict", mail().join("bob")),
         ask("verdict at depth 30 in C", "verdict", deep()),
-        ask("verdict, to be created, in C", "verdict", mail().join("new/mailboxes")),
+        ask("verdict, to be created, in C", "verdict", new()),
         ask("permit in C", "permit", mail().join("bob")),
     ]
 }
 
-fn in_c<'a>(programs: &Programs, name: &'static str, question: &str, path: PathBuf) -> Contestant<'a> {
+/// The yardstick once more, by the same function of libc with the same flags and mask, but called by this program.
+pub(crate) fn statx_in_rust() -> impl FnMut() {
+    let path = mail();
+    let flags = AtFlags::SYMLINK_NOFOLLOW | AtFlags::NO_AUTOMOUNT | AtFlags::STATX_DONT_SYNC;
+    let unique_id = StatxFlags::from_bits_retain(0x4000);
+    let path = std::ffi::CString::new(path.into_os_string().into_encoded_bytes()).expect("no NUL byte");
+    move || {
+        black_box(statx(CWD, black_box(&path), flags, unique_id).expect("statx"));
+    }
+}
+
+pub(crate) fn floor_program<'a>(programs: &Programs, question: &str, path: &Path) -> Repeat<'a> {
     let mut command = Command::new(&programs.floor);
     command.arg(question).arg(path).arg(mail());
-    Contestant { name, repeat: coprocess(command) }
-}
-
-/// What people use today to find out whether something is mounted.
-pub(crate) fn peers<'a>(programs: &Programs) -> Vec<Contestant<'a>> {
-    let mut crossing = Command::new(&programs.floor);
-    crossing.arg("crossing").arg(mail()).arg(mail());
-    let mut libmount = Command::new(&programs.libmount);
-    libmount.arg(mail());
-    let mut python = Command::new("python3");
-    python.arg(&programs.ismount).arg(mail());
-    vec![
-        in_process("first Dovecot's rule", || assert!(dovecot_rule::is_permitted(&mail()))),
-        in_process("procfs crate", || {
-            let table = procfs_table();
-            assert!(table.iter().any(|mount| *mount == mail()));
-        }),
-        Contestant { name: "libmount", repeat: coprocess(libmount) },
-        Contestant { name: "openat2 without crossing", repeat: coprocess(crossing) },
-        Contestant { name: "Python os.path.ismount", repeat: coprocess(python) },
-        command("mountpoint -q", || {
-            let mut command = Command::new("mountpoint");
-            command.arg("-q").arg(mail());
-            command
-        }),
-        command("findmnt --target", || {
-            let mut command = Command::new("findmnt");
-            command.arg("--target").arg(mail());
-            command
-        }),
-    ]
-}
-
-fn procfs_table() -> Vec<PathBuf> {
-    use procfs::FromRead;
-    let table = procfs::process::MountInfos::from_file("/proc/self/mountinfo").expect("the mount table");
-    table.0.into_iter().map(|mount| mount.mount_point).collect()
-}
-
-/// Something done by this thread.
-pub(crate) fn in_process<'a>(name: &'static str, mut work: impl FnMut() + 'a) -> Contestant<'a> {
-    let repeat = move |count| {
-        let begun = thread_time();
-        for _ in 0..count {
-            work();
-        }
-        thread_time() - begun
-    };
-    Contestant { name, repeat: Box::new(repeat) }
-}
-
-/// A command run once for each question: the processor time of all its processes, from exec to exit.
-pub(crate) fn command<'a>(name: &'static str, mut command: impl FnMut() -> Command + 'a) -> Contestant<'a> {
-    let repeat = move |count| {
-        let begun = children_time();
-        for _ in 0..count {
-            let status = command().stdout(Stdio::null()).status().expect("start the command");
-            assert!(status.success(), "{name}: {status}");
-        }
-        children_time() - begun
-    };
-    Contestant { name, repeat: Box::new(repeat) }
-}
-
-/// A program that repeats as often as it is told to.
-fn coprocess<'a>(mut command: Command) -> Repeat<'a> {
-    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("start the program");
-    let input = child.stdin.take().expect("its input");
-    let output = BufReader::new(child.stdout.take().expect("its output"));
-    let mut process = Coprocess { child, input: Some(input), output };
-    Box::new(move |count| process.repeat(count))
-}
-
-struct Coprocess {
-    child: Child,
-    input: Option<ChildStdin>,
-    output: BufReader<ChildStdout>,
-}
-
-impl Coprocess {
-    fn repeat(&mut self, count: u64) -> Duration {
-        let input = self.input.as_mut().expect("open until it is dropped");
-        writeln!(input, "{count}").expect("tell the program");
-        let mut line = String::new();
-        self.output.read_line(&mut line).expect("hear the program");
-        Duration::from_nanos(line.trim().parse().expect("the time it took"))
-    }
-}
-
-impl Drop for Coprocess {
-    fn drop(&mut self) {
-        drop(self.input.take());
-        self.child.wait().ok();
-    }
-}
-
-fn thread_time() -> Duration {
-    clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID).expect("the clock of this thread").into()
-}
-
-fn children_time() -> Duration {
-    let usage = getrusage(UsageWho::RUSAGE_CHILDREN).expect("the usage of children");
-    let microseconds = usage.user_time().num_microseconds() + usage.system_time().num_microseconds();
-    Duration::from_micros(microseconds.unsigned_abs())
+    coprocess(command)
 }

@@ -5,24 +5,18 @@ use std::path::Path;
 
 use plotters::prelude::*;
 
-use crate::figures::{Figures, Size};
+use crate::contest::{Figure, Ratio};
+use crate::figures::{Figures, Size, find};
+
+/// Which peers are in a plot, beside figures of ours and of the bare calls.
+type Peers = fn(&Size) -> &[Figure];
 
 /// File name, title, and who is in it.
-const PLOTS: [(&str, &str, &[&str]); 2] = [
-    (
-        "peers.svg",
-        "Is it mounted? mountguard and its peers",
-        &[
-            "presence",
-            "openat2 without crossing",
-            "Python os.path.ismount",
-            "libmount",
-            "procfs crate",
-            "first Dovecot's rule",
-            "mountpoint -q",
-            "findmnt --target",
-        ],
-    ),
+const PLOTS: [(&str, &str, &[&str], Peers); 3] = [
+    ("peers.svg", "Is it mounted? mountguard and its peers", &["presence"], |size| &size.peers_is_mounted),
+    ("create.svg", "May it be created? mountguard and its peers", &["verdict, to be created"], |size| {
+        &size.peers_may_create
+    }),
     (
         "ours.svg",
         "mountguard and the bare system calls of the same questions",
@@ -36,6 +30,7 @@ const PLOTS: [(&str, &str, &[&str]); 2] = [
             "permit in C",
             "getppid in C",
         ],
+        |_| &[],
     ),
 ];
 
@@ -46,27 +41,36 @@ const MOUNTS: Range<f64> = 15.0..400_000.0;
 
 /// Draws all of them into a directory.
 pub(crate) fn draw(figures: &Figures, directory: &Path) {
-    for (file, title, names) in PLOTS {
+    let Some(questions) = &figures.questions else { return };
+    // Peers are measured with the smallest registry only, and it is drawn for all.
+    let smallest = questions.measured.iter().map(|size| size.registered).min().unwrap_or_default();
+    let sizes: Vec<&Size> = questions.measured.iter().filter(|size| size.registered == smallest).collect();
+    for (file, title, names, peers) in PLOTS {
+        let theirs = sizes.first().map_or(&[] as &[_], |size| peers(size));
+        let names = names.iter().copied().chain(theirs.iter().map(|figure| figure.name.as_str()));
+        let lines: Vec<Line<'_>> = names.map(|name| Line::of(name, &sizes, peers)).collect();
         let path = directory.join(file);
-        draw_one(figures, &path, title, names).unwrap_or_else(|error| panic!("draw {path:?}: {error}"));
+        draw_one(&lines, &path, title).unwrap_or_else(|error| panic!("draw {path:?}: {error}"));
     }
 }
 
-fn draw_one(
-    figures: &Figures,
-    path: &Path,
-    title: &str,
-    names: &[&str],
-) -> Result<(), Box<dyn std::error::Error>> {
-    // Peers are measured with the smallest registry only, and it is drawn for all.
-    let smallest = figures.sizes.iter().map(|size| size.registered).min().unwrap_or_default();
-    let sizes: Vec<&Size> = figures.sizes.iter().filter(|size| size.registered == smallest).collect();
-    let points = |name: &str| -> Vec<(f64, f64)> {
-        let point = |size: &&Size| Some((size.mounts as f64, size.ratio(name)?.median));
-        sizes.iter().filter_map(point).collect()
-    };
-    let highest =
-        names.iter().flat_map(|name| points(name)).fold(1.0, |high: f64, (_, ratio)| high.max(ratio));
+/// One line of a plot.
+struct Line<'a> {
+    name: &'a str,
+    points: Vec<(f64, f64)>,
+}
+
+impl<'a> Line<'a> {
+    fn of(name: &'a str, sizes: &[&Size], peers: Peers) -> Self {
+        let ratio = |size: &Size| -> Option<Ratio> { size.ratio(name).or_else(|| find(peers(size), name)) };
+        let point = |size: &&Size| Some((size.mounts as f64, ratio(size)?.median));
+        Line { name, points: sizes.iter().filter_map(point).collect() }
+    }
+}
+
+fn draw_one(lines: &[Line<'_>], path: &Path, title: &str) -> Result<(), Box<dyn std::error::Error>> {
+    let values = lines.iter().flat_map(|line| &line.points).map(|(_, ratio)| *ratio);
+    let highest = values.fold(1.0, f64::max);
     let root = SVGBackend::new(path, SIZE).into_drawing_area();
     root.fill(&WHITE)?;
     let mut chart = ChartBuilder::on(&root)
@@ -76,12 +80,12 @@ fn draw_one(
         .y_label_area_size(70)
         .build_cartesian_2d(MOUNTS.log_scale(), (0.1..highest * 3.0).log_scale())?;
     chart.configure_mesh().x_desc("mounts").y_desc("multiple of one statx").draw()?;
-    for (number, name) in names.iter().enumerate() {
+    for (number, line) in lines.iter().enumerate() {
         let colour = Palette99::pick(number).to_rgba();
-        let series = LineSeries::new(points(name), colour.stroke_width(2)).point_size(3);
+        let series = LineSeries::new(line.points.clone(), colour.stroke_width(2)).point_size(3);
         chart
             .draw_series(series)?
-            .label(*name)
+            .label(line.name)
             .legend(move |(x, y)| PathElement::new([(x, y), (x + 18, y)], colour.stroke_width(2)));
     }
     chart

@@ -1,113 +1,137 @@
 //! Questions asked by processes of their own: for contention, memory and counts of instructions.
 
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::hint::black_box;
+use std::io::{BufRead, BufReader, Write};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use mount_core::{Mounts, Operation};
+use nix::unistd::Pid;
 
+use crate::contestants::statx_in_rust;
 use crate::place::{mail, open};
 
 /// First argument of a process that is a worker.
 pub(crate) const WORKER: &str = "--worker";
 
-const SPAN: Duration = Duration::from_secs(1);
+/// What a worker is told on a line of its input; it answers with a number on one of its output.
+pub(crate) enum Order {
+    /// Ask so often; the answer means nothing.
+    Times(u64),
+    /// Ask for so long; the answer is how often.
+    For(Duration),
+    /// Say how many bytes of memory are its own.
+    Memory,
+}
 
-/// What a worker does, told by its arguments.
-pub(crate) fn work(arguments: &[String]) {
-    let bob = mail().join("bob");
-    match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-        ["ask"] => report(verdicts_within(SPAN, &bob)),
-        ["memory", "without"] => report(private_memory()),
-        ["memory", "with"] => {
-            let mounts = open();
-            (0..20).for_each(|_| mounts.verdict(Operation::Open, &bob).expect("permitted"));
-            report(private_memory());
-        }
-        ["count", question, times] => {
-            let mounts = open();
-            let times: u32 = times.parse().expect("a number");
-            (0..times).for_each(|_| ask(question, &mounts, &bob));
-        }
-        _ => panic!("no such worker: {arguments:?}"),
+/// A worker, which has asked a few times when it is there.
+pub(crate) struct Worker {
+    process: Child,
+    input: Option<ChildStdin>,
+    output: BufReader<ChildStdout>,
+}
+
+impl Worker {
+    /// One that asks `presence`, `verdict`, `permit`, `statx` or `nothing`.
+    pub(crate) fn start(question: &str) -> Self {
+        let mut worker = Self::of(Command::new(std::env::current_exe().expect("this program")), question);
+        worker.hear();
+        worker
+    }
+
+    fn of(mut command: Command, question: &str) -> Self {
+        command.args([WORKER, question]).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut process = command.spawn().expect("start a worker");
+        let input = process.stdin.take();
+        let output = BufReader::new(process.stdout.take().expect("its output"));
+        Worker { process, input, output }
+    }
+
+    pub(crate) fn pid(&self) -> Pid {
+        Pid::from_raw(self.process.id().try_into().expect("a process id"))
+    }
+
+    pub(crate) fn tell(&mut self, order: &Order) {
+        let line = match order {
+            Order::Times(count) => format!("times {count}\n"),
+            Order::For(span) => format!("for {}\n", span.as_millis()),
+            Order::Memory => "memory 0\n".to_owned(),
+        };
+        let input = self.input.as_mut().expect("open until it is dropped");
+        input.write_all(line.as_bytes()).expect("tell a worker");
+    }
+
+    pub(crate) fn hear(&mut self) -> u64 {
+        let mut line = String::new();
+        self.output.read_line(&mut line).expect("hear a worker");
+        line.trim().parse().unwrap_or_else(|_| panic!("a worker said {line:?}"))
+    }
+
+    pub(crate) fn ask(&mut self, order: &Order) -> u64 {
+        self.tell(order);
+        self.hear()
     }
 }
 
-fn ask(question: &str, mounts: &Mounts, bob: &Path) {
+impl Drop for Worker {
+    fn drop(&mut self) {
+        drop(self.input.take());
+        self.process.wait().ok();
+    }
+}
+
+/// Runs a worker until its input ends.
+pub(crate) fn work(question: &str) {
+    let mounts = (question != "nothing").then(open);
+    let mut ask = question_of(question, mounts.as_ref());
+    (0..20).for_each(|_| ask());
+    answer(0);
+    for line in std::io::stdin().lines() {
+        let line = line.expect("an order");
+        let (verb, number) = line.split_once(' ').expect("an order and a number");
+        let number = number.parse().expect("a number");
+        match verb {
+            "times" => {
+                (0..number).for_each(|_| ask());
+                answer(number);
+            }
+            "for" => answer(repeat_for(Duration::from_millis(number), &mut ask)),
+            "memory" => answer(private_memory()),
+            _ => panic!("no such order: {line:?}"),
+        }
+    }
+}
+
+fn question_of<'m>(question: &str, mounts: Option<&'m Mounts>) -> Box<dyn FnMut() + 'm> {
+    let Some(mounts) = mounts else { return Box::new(|| ()) };
+    let (mountpoint, bob) = (mail(), mail().join("bob"));
     match question {
-        "presence" => drop(mounts.presence(&mail())),
-        "verdict" => mounts.verdict(Operation::Open, bob).expect("permitted"),
-        "permit" => drop(mounts.authorize(Operation::Open, &[bob]).expect("permitted")),
+        "statx" => Box::new(statx_in_rust()),
+        "presence" => Box::new(move || drop(black_box(mounts.presence(&mountpoint)))),
+        "verdict" => Box::new(move || mounts.verdict(Operation::Open, &bob).expect("permitted")),
+        "permit" => Box::new(move || drop(mounts.authorize(Operation::Open, &[&bob]).expect("permitted"))),
         _ => panic!("no such question: {question}"),
     }
 }
 
-/// Verdicts in all, so many processes asking at once.
-pub(crate) fn contend(processes: usize) -> f64 {
-    let workers: Vec<Child> = (0..processes).map(|_| start(&["ask"])).collect();
-    workers.into_iter().map(hear).sum::<f64>() / SPAN.as_secs_f64()
-}
-
-/// Bytes of memory that a process has more for itself once it has asked.
-pub(crate) fn memory() -> f64 {
-    hear(start(&["memory", "with"])) - hear(start(&["memory", "without"]))
-}
-
-/// Instructions in user space for one question, or `None` where valgrind is not installed.
-pub(crate) fn instructions(question: &str, scratch: &Path) -> Option<u64> {
-    let counted = |times: &str| {
-        let log = scratch.join("callgrind");
-        let status = Command::new("valgrind")
-            .args(["--quiet", "--tool=callgrind"])
-            .arg(format!("--callgrind-out-file={}", log.display()))
-            .arg(this_program())
-            .args([WORKER, "count", question, times])
-            .stderr(Stdio::null())
-            .status()
-            .ok()?;
-        assert!(status.success(), "valgrind: {status}");
-        let text = fs::read_to_string(log).expect("what callgrind wrote");
-        let total = text.lines().find_map(|line| line.strip_prefix("totals: ")).expect("its totals");
-        total.trim().parse::<u64>().ok()
-    };
-    Some((counted("2100")? - counted("1100")?) / 1000)
-}
-
-fn verdicts_within(span: Duration, path: &Path) -> f64 {
-    let mounts = open();
+fn repeat_for(span: Duration, ask: &mut dyn FnMut()) -> u64 {
     let begun = Instant::now();
-    let mut count = 0_u32;
+    let mut count = 0;
     while begun.elapsed() < span {
-        (0..100).for_each(|_| mounts.verdict(Operation::Open, path).expect("permitted"));
+        (0..100).for_each(|_| ask());
         count += 100;
     }
-    f64::from(count)
+    count
 }
 
-fn private_memory() -> f64 {
+fn private_memory() -> u64 {
     let rollup = fs::read_to_string("/proc/self/smaps_rollup").expect("what this process uses");
     let private = rollup.lines().filter(|line| line.starts_with("Private_"));
-    let kibibytes = private.filter_map(|line| line.split_whitespace().nth(1)?.parse::<f64>().ok());
-    kibibytes.sum::<f64>() * 1024.0
-}
-
-fn start(arguments: &[&str]) -> Child {
-    let mut command = Command::new(this_program());
-    command.arg(WORKER).args(arguments).stdout(Stdio::piped()).spawn().expect("start a worker")
-}
-
-fn hear(worker: Child) -> f64 {
-    let output = worker.wait_with_output().expect("hear the worker");
-    let text = String::from_utf8_lossy(&output.stdout);
-    text.trim().parse().unwrap_or_else(|_| panic!("a worker said {text:?}"))
-}
-
-fn this_program() -> PathBuf {
-    std::env::current_exe().expect("this program")
+    private.filter_map(|line| line.split_whitespace().nth(1)?.parse::<u64>().ok()).sum::<u64>() * 1024
 }
 
 #[expect(clippy::print_stdout, reason = "how a worker tells what it measured")]
-fn report(value: f64) {
+fn answer(value: u64) {
     println!("{value}");
 }
