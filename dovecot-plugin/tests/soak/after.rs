@@ -1,8 +1,8 @@
 //! What came of a run, once all filesystems are back and all sessions have ended.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
-use fixtures::dovecot::{Loss, Truth, losses, underneath};
+use fixtures::dovecot::{Loss, Mailbox, Truth, losses, underneath};
 
 use crate::ledger::{Folder, Ledger};
 use crate::message::{id, is_whole};
@@ -15,7 +15,7 @@ use crate::site::{Site, name};
 pub(crate) struct Wrong {
     /// Accepted mails and mailboxes that are gone, and mails that are not whole.
     pub(crate) lost: Vec<String>,
-    /// What is there, though not as it was: other UIDs, flags or UIDVALIDITY; and what came back after its end.
+    /// What is there, though not as it was: other UIDs, flags or UIDVALIDITY; and what ought not to be there.
     pub(crate) changed: Vec<String>,
 }
 
@@ -26,20 +26,25 @@ impl Wrong {
         for (user, ledger) in known {
             by_user.entry(*user).or_default().push(ledger);
         }
-        let mut wrong = Wrong::default();
+        let mut all = Wrong::default();
         for user in 0..site.scale.users {
             let (after, broken) = read(site, user);
-            let prefix = name(user);
-            wrong.lost.extend(broken.into_iter().map(|id| format!("{prefix}: {id} is not whole")));
-            let mut user_wrong = Wrong::default();
-            user_wrong.compare_first(&site.before[user], &after);
-            for ledger in by_user.remove(&user).unwrap_or_default() {
-                user_wrong.compare(ledger, &after);
+            let mut wrong = Wrong::default();
+            for mail in broken {
+                match mail {
+                    Some(id) => wrong.lost.push(format!("{id} is not whole")),
+                    None => wrong.changed.push("a mail that nobody has sent".to_owned()),
+                }
             }
-            wrong.lost.extend(user_wrong.lost.into_iter().map(|what| format!("{prefix}: {what}")));
-            wrong.changed.extend(user_wrong.changed.into_iter().map(|what| format!("{prefix}: {what}")));
+            wrong.compare_first(&site.before[user], &after);
+            for ledger in by_user.remove(&user).unwrap_or_default() {
+                wrong.compare(ledger, &after);
+            }
+            let of_user = |what: String| format!("{}: {what}", name(user));
+            all.lost.extend(wrong.lost.into_iter().map(of_user));
+            all.changed.extend(wrong.changed.into_iter().map(of_user));
         }
-        wrong
+        all
     }
 
     fn compare_first(&mut self, before: &Truth, after: &Truth) {
@@ -53,11 +58,10 @@ impl Wrong {
 
     fn compare(&mut self, ledger: &Ledger, after: &Truth) {
         self.lost.extend(ledger.somewhere.iter().filter(|id| !after.has(id)).cloned());
+        let inbox = after.mailboxes.get("INBOX");
         for (id, own) in &ledger.inbox {
-            let inbox = after.mailboxes.get("INBOX");
-            let mail =
-                inbox.and_then(|inbox| inbox.mails.get(&own.uid)).filter(|mail| mail.message_id == *id);
-            match mail {
+            let mail = inbox.and_then(|inbox| inbox.mails.get(&own.uid));
+            match mail.filter(|mail| mail.message_id == *id) {
                 Some(mail) if !own.flagged || mail.flags.contains("\\Flagged") => {}
                 Some(_) => self.changed.push(format!("{id} has lost its flag")),
                 None if after.has(id) => self.changed.push(format!("{id} has another UID")),
@@ -65,37 +69,36 @@ impl Wrong {
             }
         }
         ledger.folders.iter().for_each(|folder| self.compare_folder(folder, after));
-        let back =
-            ledger.gone.iter().filter(|id| after.mailboxes.get("INBOX").is_some_and(|inbox| has(inbox, id)));
+        let back = ledger.gone.iter().filter(|id| inbox.is_some_and(|inbox| has(inbox, id)));
         self.changed.extend(back.map(|id| format!("{id} came back")));
     }
 
     fn compare_folder(&mut self, folder: &Folder, after: &Truth) {
-        let mut found = folder.names.iter().filter_map(|name| after.mailboxes.get(name)).peekable();
-        if found.peek().is_none() {
-            self.lost.push(format!("mailbox {}", folder.names.join(" or ")));
+        let names = folder.names.join(" or ");
+        let found: Vec<_> = folder.names.iter().filter_map(|name| after.mailboxes.get(name)).collect();
+        if found.is_empty() {
+            self.lost.push(format!("mailbox {names}"));
         }
-        let there: Vec<_> = found.collect();
-        let missing = folder.mails.iter().filter(|id| !there.iter().any(|mailbox| has(mailbox, id)));
-        self.lost.extend(missing.map(|id| format!("{id} in {}", folder.names.join(" or "))));
+        let missing = folder.mails.iter().filter(|id| !found.iter().any(|mailbox| has(mailbox, id)));
+        self.lost.extend(missing.map(|id| format!("{id} in {names}")));
     }
 }
 
-fn has(mailbox: &fixtures::dovecot::Mailbox, id: &str) -> bool {
+fn has(mailbox: &Mailbox, id: &str) -> bool {
     mailbox.mails.values().any(|mail| mail.message_id == id)
 }
 
 /// How often a user is read whose mailboxes can't all be.
 const ATTEMPTS: usize = 4;
 
-/// All that the user has, and which mails are not whole.
+/// All that the user has, and the ids of mails that are not whole.
 ///
 /// A delivery that was killed half-way can leave an index that Dovecot repairs at the first look, and without the
 /// plugin it takes a repair by hand. What can't be read after that is not there.
-fn read(site: &Site, user: usize) -> (Truth, BTreeSet<String>) {
+fn read(site: &Site, user: usize) -> (Truth, Vec<Option<String>>) {
     for attempt in 1.. {
-        let mut broken = BTreeSet::new();
-        let result = Truth::readable(&site.dovecot, &name(user), |message| broken.extend(broken_id(message)));
+        let mut broken = Vec::new();
+        let result = Truth::readable(&site.dovecot, &name(user), |message| broken.extend(if_broken(message)));
         match result {
             Ok((truth, unreadable)) if unreadable.is_empty() || attempt == ATTEMPTS => {
                 unreadable.values().for_each(|error| site.tally.fail(&format!("afterwards: {error}")));
@@ -112,12 +115,13 @@ fn read(site: &Site, user: usize) -> (Truth, BTreeSet<String>) {
     Default::default()
 }
 
-/// The id of a mail that has lost its end.
-fn broken_id(message: &[u8]) -> Option<String> {
+/// The id of a mail that has lost its end; it may have lost that as well.
+fn if_broken(message: &[u8]) -> Option<Option<String>> {
     let text = String::from_utf8_lossy(message);
     let header = text.lines().find_map(|line| line.strip_prefix("Message-ID: "));
-    let id = header.and_then(id).unwrap_or("a mail without Message-ID");
-    (!is_whole(message, id)).then(|| id.to_owned())
+    let id = header.and_then(id);
+    let whole = id.is_some_and(|id| is_whole(message, id));
+    (!whole).then(|| id.map(str::to_owned))
 }
 
 /// How many files and directories lie underneath: in sealed bare directories, and in the others.

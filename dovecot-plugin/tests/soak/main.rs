@@ -39,7 +39,7 @@ use weather::Umount;
 fn plain(format: Format) {
     let scale = Scale::from_environment();
     lab!(|lab| {
-        report::show(&plan::schedule(plan::seed(), &scale));
+        announce(format, &scale);
         let site = Site::start(lab, format, Guard::Guarded, scale);
         let known = run(&[&site], Umount::Plain);
         let outcome = Outcome::of(&site, Umount::Plain, &known[0]);
@@ -57,7 +57,7 @@ fn plain(format: Format) {
 fn lazy(format: Format) {
     let scale = Scale::from_environment();
     lab!(|lab| {
-        report::show(&plan::schedule(plan::seed(), &scale));
+        announce(format, &scale);
         let sites = [Guard::Guarded, Guard::Stock].map(|guard| Site::start(lab, format, guard, scale));
         sites.iter().for_each(|site| site.seal(plan::is_sealed));
         let [guarded, stock] = &sites;
@@ -77,6 +77,13 @@ fn lazy(format: Format) {
             "Dovecot lost nothing without: this shows nothing"
         );
     });
+}
+
+/// Prints what will happen, so that it can be had again.
+fn announce(format: Format, scale: &Scale) {
+    let schedule = plan::schedule(plan::seed(), scale);
+    report::keep(format.name(), "schedule", &schedule);
+    report::show(&schedule);
 }
 
 /// Panics unless much was accepted, and each mountpoint was away at some time.

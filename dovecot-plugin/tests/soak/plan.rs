@@ -78,7 +78,7 @@ pub(crate) fn place(user: usize, role: Role, mountpoints: usize) -> usize {
     (user + distance) % mountpoints
 }
 
-/// Which seal of the bare directories a run has: half of them, so that both kinds are in every run.
+/// Whether the bare directory is sealed where that is done at all: half of them, so that both kinds are in a run.
 pub(crate) fn is_sealed(mountpoint: usize) -> bool {
     mountpoint % 2 == 0
 }

@@ -127,7 +127,8 @@ impl Outcome {
     }
 }
 
-fn keep(name: &str, extension: &str, text: &str) {
+/// Keeps something for `ci/soak`, and for a closer look.
+pub(crate) fn keep(name: &str, extension: &str, text: &str) {
     let directory = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("soak");
     fs::create_dir_all(&directory).expect("a directory for results");
     fs::write(directory.join(format!("{name}.{extension}")), text).expect("results");

@@ -23,40 +23,43 @@ pub(crate) fn send(site: &Site, clock: &Clock, seed: u64, number: usize) -> Know
     let mut random = Random::new(seed, SENDERS + number as u64);
     let mut accepted: BTreeMap<usize, Ledger> = BTreeMap::new();
     let mut connection: Option<Lmtp> = None;
-    let mut offered = 0;
     let [low, high] = site.scale.think.map(|time| time / 4);
-    while clock.rest(random.between(low, high)) {
+    for mail in 0.. {
+        if !clock.rest(random.between(low, high)) {
+            break;
+        }
         if random.percent(20) {
             connection = None;
         }
         let user = random.below(site.scale.users);
-        let id = format!("l{number}-{offered}");
-        offered += 1;
-        let from = Instant::now();
-        let result = connection.take().map_or_else(|| site.dovecot.lmtp(), Ok).and_then(|mut lmtp| {
-            let replies = lmtp.deliver(&[&name(user)], &message(&id))?;
-            Ok((lmtp, replies))
-        });
-        let said =
-            result.as_ref().map_or_else(ToString::to_string, |(_, replies)| format!("{:?}", replies[0]));
-        site.tally.ask(clock, from, &format!("u{user} LMTP {id}: {said}"));
-        match result {
-            Err(error) => site.tally.fail(&format!("LMTP: {error}")),
-            Ok((lmtp, replies)) => {
-                connection = Some(lmtp);
-                match &replies[0] {
-                    reply if reply.accepted() => {
-                        accepted.entry(user).or_default().accept(message_id(&id), None);
-                    }
-                    reply if reply.is_temporary() => {
-                        site.tally.refuse(user, from, format!("LMTP: {} {}", reply.code, reply.text));
-                    }
-                    reply => site.tally.fail(&format!("LMTP: {} {}", reply.code, reply.text)),
-                }
-            }
+        let id = format!("l{number}-{mail}");
+        if deliver(site, clock, &mut connection, user, &id) {
+            accepted.entry(user).or_default().accept(message_id(&id), None);
         }
     }
     accepted.into_iter().collect()
+}
+
+/// Delivers one mail, on the same connection as before when there is one, and says whether it was accepted.
+fn deliver(site: &Site, clock: &Clock, connection: &mut Option<Lmtp>, user: usize, id: &str) -> bool {
+    let from = Instant::now();
+    let lmtp = connection.take().map_or_else(|| site.dovecot.lmtp(), Ok);
+    let result = lmtp.and_then(|mut lmtp| {
+        let replies = lmtp.deliver(&[&name(user)], &message(id))?;
+        *connection = Some(lmtp);
+        Ok(replies[0].clone())
+    });
+    let answer = match &result {
+        Ok(reply) => format!("LMTP: {} {}", reply.code, reply.text),
+        Err(error) => format!("LMTP: {error}"),
+    };
+    site.tally.ask(clock, from, &format!("u{user} {id} {answer}"));
+    match result {
+        Ok(reply) if reply.accepted() => return true,
+        Ok(reply) if reply.is_temporary() => site.tally.refuse(user, from, answer),
+        _ => site.tally.fail(&answer),
+    }
+    false
 }
 
 /// Does what administrators have done at night, for one user after another.
