@@ -79,8 +79,11 @@ impl Wrong {
         if found.is_empty() {
             self.lost.push(format!("mailbox {names}"));
         }
-        let missing = folder.mails.iter().filter(|id| !found.iter().any(|mailbox| has(mailbox, id)));
-        self.lost.extend(missing.map(|id| format!("{id} in {names}")));
+        for id in folder.mails.iter().filter(|id| !found.iter().any(|mailbox| has(mailbox, id))) {
+            // Where a mail has another UID than before, the client has copied another mail.
+            let list = if after.has(id) { &mut self.changed } else { &mut self.lost };
+            list.push(format!("{id} is not in {names}"));
+        }
     }
 }
 
