@@ -166,3 +166,15 @@ fn presence_below_a_filesystem_that_may_not_answer_walks_no_path() {
         assert_eq!(calls(lab, Question::Presence, automount.path()), ["poll", "syscall_0x1c9"]);
     });
 }
+
+/// The names in it expire at once, so that no walk along them is cached and the mount table alone could tell.
+#[test]
+#[ignore = "needs root: FUSE"]
+fn presence_in_a_filesystem_that_keeps_no_names_takes_one_look_at_the_mount_table() {
+    lab!(|lab| {
+        let fuse = lab.fuse_healthy("net");
+        let mail = lab.tmpfs(fuse.inner());
+        registry().register(mail.path(), "online");
+        assert_eq!(calls(lab, Question::Presence, mail.path()), ["poll"]);
+    });
+}

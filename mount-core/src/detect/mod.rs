@@ -179,12 +179,16 @@ impl Detector {
     /// Confirms an earlier observation of a mount at the price of one or two calls. `false` says nothing.
     ///
     /// Below a filesystem that might not answer, the path is not walked: there the mount must still exist, in a
-    /// mount table that has not changed.
+    /// mount table that has not changed; which is enough where the table alone could tell.
     pub(crate) fn still(&self, path: &[u8], seen: &Observation) -> bool {
         let unchanged = || self.generation() == seen.generation;
         match (self.method, seen.mount) {
             (Method::UniqueId, Some(_)) if seen.reached_locally => self.leads_to(path, seen),
             (Method::UniqueId, Some(mount)) => unchanged() && sys::mount_exists(mount),
+            // The table said so, as the path could not be walked, and says the same as long as it doesn't change.
+            (Method::UniqueId, None) => {
+                seen.presence == Presence::Mounted && self.notices_changes() && unchanged()
+            }
             // Ids come again, but not as long as the table is the same.
             (Method::MountId, Some(_)) => unchanged() && self.leads_to(path, seen),
             _ => false,
@@ -309,6 +313,8 @@ impl Detector {
                 Observation::unknown(errno.desc().to_owned())
             }
             (Method::MountRoot | Method::Device, _) => Observation::unknown("does not answer".to_owned()),
+            // The ids of the table are not those that walks report.
+            (Method::UniqueId, _) => Observation { mount: None, ..self.by_table(&walk.real) },
             _ => self.by_table(&walk.real),
         }
     }
