@@ -33,6 +33,18 @@ static int box_exists(struct mailbox *box, bool auto_boxes, enum mailbox_existen
 	return super(box)->exists(box, auto_boxes, existence_r);
 }
 
+/* The virtual plugin tells of a refused mailbox in a sentence of its own, and IMAP takes a response code from the
+   beginning of a text only. */
+static void lead_with_refusal(struct mailbox *box)
+{
+	enum mail_error code;
+	const char *error = mailbox_get_last_error(box, &code);
+	const char *refusal = code == MAIL_ERROR_TEMP ? strstr(error, "[UNAVAILABLE] ") : NULL;
+
+	if (refusal != NULL && refusal != error)
+		mail_storage_set_error(box->storage, code, t_strdup(refusal));
+}
+
 static int box_open(struct mailbox *box)
 {
 	bool denied;
@@ -43,6 +55,8 @@ static int box_open(struct mailbox *box)
 	/* sdbox rebuilds when it cannot make sense of its header. */
 	denied = mount_guard_dbox_deny_rebuild(box);
 	ret = super(box)->open(box);
+	if (ret < 0)
+		lead_with_refusal(box);
 	if (denied)
 		mount_guard_dbox_allow_rebuild(box);
 	return ret;
