@@ -79,6 +79,11 @@ struct mount_guard_mailbox *mount_guard_mailbox_context(struct mailbox *box)
 	return MODULE_CONTEXT_REQUIRE(box, mount_guard_mailbox_module);
 }
 
+bool mount_guard_is_user_guarded(struct mail_user *user)
+{
+	return MODULE_CONTEXT(user, mount_guard_user_module) != NULL;
+}
+
 bool mount_guard_is_guarded(struct mailbox *box)
 {
 	return MODULE_CONTEXT(box, mount_guard_mailbox_module) != NULL;

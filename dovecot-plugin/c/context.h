@@ -61,6 +61,8 @@ struct mount_guard_list *mount_guard_list_context(struct mailbox_list *list);
 struct mount_guard_storage *mount_guard_storage_context(struct mail_storage *storage);
 struct mount_guard_mailbox *mount_guard_mailbox_context(struct mailbox *box);
 
+/* FALSE where the plugin is loaded for other users of the process only. */
+bool mount_guard_is_user_guarded(struct mail_user *user);
 /* FALSE for mailboxes the plugin never sees, such as the message that an LMTP client sends. */
 bool mount_guard_is_guarded(struct mailbox *box);
 bool mount_guard_has_root(struct mailbox_list *list, enum mount_guard_role role);

@@ -1,7 +1,10 @@
-/* The commands of imap_acl read and write dovecot-acl in the mailbox's directory without opening the mailbox first.
+/* Some commands say the wrong thing when they are refused, or do not ask; so they are judged before they begin.
+
+   The commands of imap_acl read and write dovecot-acl in the mailbox's directory without opening the mailbox first.
    Where it is not found MYRIGHTS answers the default rights, and of a mailbox that cannot be looked for the others
-   say that it doesn't exist. So they are judged before they begin.
-   LISTRIGHTS answers the same of every mailbox, and goes on. */
+   say that it doesn't exist. LISTRIGHTS answers the same of every mailbox, and goes on.
+
+   NOTIFY says that it cannot tell of these mailboxes, or tells of those in other namespaces only. */
 
 #include "server.h"
 #include "question.h"
@@ -13,65 +16,99 @@
 #pragma weak command_hook_unregister
 #pragma weak command_find
 #pragma weak client_find_namespace_full
-#pragma weak client_send_tagline
 #pragma weak client_send_box_error
+#pragma weak client_send_list_error
 
-static const struct {
-	const char *name;
-	enum mount_guard_moment moment;
-} judged_commands[] = {
-	{ "MYRIGHTS", MOUNT_GUARD_LOOK },
-	{ "GETACL", MOUNT_GUARD_LOOK },
-	{ "SETACL", MOUNT_GUARD_CHANGE },
-	{ "DELETEACL", MOUNT_GUARD_CHANGE },
-};
+typedef bool refuse_t(struct client_command_context *cmd, const struct imap_arg *args,
+		      enum mount_guard_moment moment);
 
-static bool find_moment(const char *command, enum mount_guard_moment *moment_r)
+/* TRUE when the mailbox that the command names is refused, and the client was told. */
+static bool refuse_mailbox(struct client_command_context *cmd, const struct imap_arg *args,
+			   enum mount_guard_moment moment)
 {
-	unsigned int i;
+	struct mail_namespace *ns;
+	struct mailbox *box;
+	const char *name, *error;
+	bool refused;
 
-	for (i = 0; i < N_ELEMENTS(judged_commands); i++) {
-		if (strcasecmp(command, judged_commands[i].name) == 0) {
-			*moment_r = judged_commands[i].moment;
-			return TRUE;
-		}
+	if (!imap_arg_get_astring(args, &name) ||
+	    (ns = client_find_namespace_full(cmd->client, &name, &error)) == NULL)
+		return FALSE;
+	box = mailbox_alloc(ns->list, name, MAILBOX_FLAG_READONLY | MAILBOX_FLAG_IGNORE_ACLS);
+	refused = mount_guard_is_guarded(box) && !mount_guard_permits_box(box, moment);
+	if (refused)
+		client_send_box_error(cmd, box);
+	mailbox_free(&box);
+	return refused;
+}
+
+static bool is_about_selected_mailbox(const struct imap_arg *args)
+{
+	const struct imap_arg *group;
+	const char *filter;
+
+	for (; !IMAP_ARG_IS_EOL(args); args++) {
+		if (imap_arg_get_list(args, &group) && imap_arg_get_atom(group, &filter) &&
+		    strncasecmp(filter, "selected", strlen("selected")) != 0)
+			return FALSE;
+	}
+	return TRUE;
+}
+
+/* TRUE when NOTIFY would go on without the mailboxes of a namespace that is refused, and the client was told. */
+static bool refuse_namespaces(struct client_command_context *cmd, const struct imap_arg *args,
+			      enum mount_guard_moment moment)
+{
+	struct mail_namespace *ns;
+
+	for (ns = cmd->client->user->namespaces; ns != NULL && !is_about_selected_mailbox(args); ns = ns->next) {
+		if (mount_guard_permits_list(ns->list, moment))
+			continue;
+		client_send_list_error(cmd, ns->list);
+		return TRUE;
 	}
 	return FALSE;
 }
 
-/* The mailbox that the command names. NULL when it names none, which the command says better itself. */
-static struct mailbox *named_mailbox(struct client_command_context *cmd)
-{
-	const struct imap_arg *args;
-	struct mail_namespace *ns;
-	const char *name, *error;
+static const struct judged {
+	const char *command;
+	enum mount_guard_moment moment;
+	refuse_t *refuse;
+} all_judged[] = {
+	{ "MYRIGHTS", MOUNT_GUARD_LOOK, refuse_mailbox },
+	{ "GETACL", MOUNT_GUARD_LOOK, refuse_mailbox },
+	{ "SETACL", MOUNT_GUARD_CHANGE, refuse_mailbox },
+	{ "DELETEACL", MOUNT_GUARD_CHANGE, refuse_mailbox },
+	{ "NOTIFY", MOUNT_GUARD_LOOK, refuse_namespaces },
+};
 
-	/* All arguments or none: what is refused before the last literal would leave the rest for a command. */
-	if (imap_parser_read_args(cmd->parser, 0, 0, &args) < 1 || !imap_arg_get_astring(args, &name))
-		return NULL;
-	ns = client_find_namespace_full(cmd->client, &name, &error);
-	return ns == NULL ? NULL : mailbox_alloc(ns->list, name, MAILBOX_FLAG_READONLY | MAILBOX_FLAG_IGNORE_ACLS);
+/* NULL for a command that asks by itself, and for the session of a user without the plugin. */
+static const struct judged *find_judged(const struct client_command_context *cmd)
+{
+	unsigned int i;
+
+	for (i = 0; i < N_ELEMENTS(all_judged); i++) {
+		if (strcasecmp(cmd->name, all_judged[i].command) == 0)
+			return mount_guard_is_user_guarded(cmd->client->user) ? &all_judged[i] : NULL;
+	}
+	return NULL;
 }
 
 static bool judged_command(struct client_command_context *cmd)
 {
-	struct mailbox *box = named_mailbox(cmd);
-	enum mount_guard_moment moment;
-	bool refused = box != NULL && find_moment(cmd->name, &moment) && mount_guard_is_guarded(box) &&
-		!mount_guard_permits_box(box, moment);
+	const struct judged *judged = find_judged(cmd);
+	const struct imap_arg *args;
 
-	if (refused)
-		client_send_box_error(cmd, box);
-	if (box != NULL)
-		mailbox_free(&box);
-	return refused || command_find(cmd->name)->func(cmd);
+	/* All arguments or none: what is refused before the last literal would leave the rest for a command. */
+	if (judged != NULL && imap_parser_read_args(cmd->parser, 0, 0, &args) > 0 &&
+	    judged->refuse(cmd, args, judged->moment))
+		return TRUE;
+	return command_find(cmd->name)->func(cmd);
 }
 
 static void before_command(struct client_command_context *cmd)
 {
-	enum mount_guard_moment moment;
-
-	if (find_moment(cmd->name, &moment))
+	if (find_judged(cmd) != NULL)
 		cmd->func = judged_command;
 }
 

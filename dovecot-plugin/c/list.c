@@ -2,6 +2,7 @@
 
 #include "hooks.h"
 #include "mailbox-list-iter-private.h"
+#include "mailbox-list-notify.h"
 
 /* An iteration that was refused before it began: it finds nothing and ends with the error. */
 struct refused_iteration {
@@ -156,6 +157,16 @@ static int list_notify_init(struct mailbox_list *list, enum mailbox_list_notify_
 	return glist->module_ctx.super.notify_init(list, mask, notify_r);
 }
 
+/* Refreshing an index whose directory is absent marks it deleted for good. What changed is told of afterwards. */
+static int list_notify_next(struct mailbox_list_notify *notify, const struct mailbox_list_notify_rec **rec_r)
+{
+	struct mount_guard_list *glist = mount_guard_list_context(notify->list);
+
+	if (!mount_guard_permits_list(notify->list, MOUNT_GUARD_LOOK))
+		return -1;
+	return glist->module_ctx.super.notify_next(notify, rec_r);
+}
+
 static int list_subscriptions_refresh(struct mailbox_list *src, struct mailbox_list *dest)
 {
 	struct mount_guard_list *glist = mount_guard_list_context(src);
@@ -244,6 +255,7 @@ void mount_guard_list_created(struct mailbox_list *list)
 	v->iter_next = list_iter_next;
 	v->iter_deinit = list_iter_deinit;
 	v->notify_init = list_notify_init;
+	v->notify_next = list_notify_next;
 	v->subscriptions_refresh = list_subscriptions_refresh;
 	v->set_subscribed = list_set_subscribed;
 	v->delete_mailbox = list_delete_mailbox;
