@@ -1,128 +1,16 @@
 //! Loaded together with the plugins of others: without an outage the same results as without us, and in an outage
 //! nothing lost and nothing underneath.
 
+#[path = "../support/mod.rs"]
 mod support;
-
-use std::fs;
-use std::os::unix::fs::{PermissionsExt, chown};
-use std::path::Path;
+mod table;
 
 use fixtures::client::imap::Imap;
 use fixtures::dovecot::{Config, Dovecot, Format, Mail, Role, Store, Truth, losses, underneath};
 use fixtures::lab;
 use fixtures::lab::Lab;
 use support::{Guard, Site, fill, message};
-
-/// What is loaded beside the plugin, and what it needs.
-struct Company {
-    name: &'static str,
-    plugins: &'static str,
-    settings: &'static str,
-    /// What its users would say besides.
-    commands: &'static [&'static str],
-    /// Prepares what the settings name.
-    prepare: fn(&Lab),
-}
-
-const ALONE: Company = Company { name: "", plugins: "", settings: "", commands: &[], prepare: |_| () };
-
-const COMPANIES: [Company; 12] = [
-    Company {
-        name: "quota",
-        plugins: "quota",
-        settings: "protocol imap {\n  mail_plugins = $mail_plugins imap_quota\n}\n\
-                   plugin {\n  quota = count:User quota\n  quota_vsizes = yes\n  quota_rule = *:storage=10M\n}\n",
-        commands: &["GETQUOTAROOT INBOX", "DELETE Newer"],
-        ..ALONE
-    },
-    Company {
-        name: "acl",
-        plugins: "acl",
-        settings: "protocol imap {\n  mail_plugins = $mail_plugins imap_acl\n}\nplugin {\n  acl = vfile\n}\n",
-        commands: &["MYRIGHTS Archive", "LISTRIGHTS INBOX bob", "GETACL Archive", "SETACL Archive eve lr"],
-        ..ALONE
-    },
-    Company {
-        name: "lazy_expunge",
-        plugins: "lazy_expunge",
-        settings: "plugin {\n  lazy_expunge = Expunged\n}\n",
-        commands: &["STATUS Expunged (MESSAGES)", "DELETE Newer"],
-        ..ALONE
-    },
-    Company {
-        name: "virtual",
-        plugins: "virtual",
-        settings: "namespace virtual {\n  prefix = virtual/\n  separator = /\n  \
-                   location = virtual:@/virtual:INDEX=@/srv/index/virtual-%u\n}\n",
-        commands: &["STATUS virtual/all (MESSAGES)", "SELECT virtual/all", "FETCH 1:* BODY.PEEK[]"],
-        prepare: |lab| {
-            let mailbox = lab.dir("virtual/all");
-            fs::write(mailbox.join("dovecot-virtual"), "INBOX\nArchive\n  all\n").expect("a virtual mailbox");
-            open(&mailbox);
-        },
-    },
-    Company {
-        name: "zlib",
-        plugins: "zlib",
-        settings: "plugin {\n  zlib_save = gz\n}\nprotocol imap {\n  mail_plugins = $mail_plugins imap_zlib\n}\n",
-        ..ALONE
-    },
-    Company {
-        name: "notify",
-        plugins: "notify mail_log",
-        settings: "plugin {\n  mail_log_events = delete undelete expunge copy save mailbox_create \
-                   mailbox_delete mailbox_rename flag_change\n}\n",
-        ..ALONE
-    },
-    Company {
-        name: "fts",
-        // Debian's fts_squat, the other engine without a server, ends every mail process with a segmentation fault.
-        plugins: "fts fts_lucene",
-        settings: "plugin {\n  fts = lucene\n  fts_lucene = whitespace_chars=@.\n  fts_autoindex = yes\n}\n\
-                   service indexer-worker {\n  idle_kill = 1s\n}\n",
-        commands: &["SELECT INBOX", "SEARCH BODY body", "SEARCH TEXT 5"],
-        ..ALONE
-    },
-    Company {
-        name: "sieve",
-        settings: "protocol lmtp {\n  mail_plugins = $mail_plugins sieve\n}\nprotocol lda {\n  \
-                   mail_plugins = $mail_plugins sieve\n}\nplugin {\n  sieve = file:@/script.sieve\n}\n",
-        prepare: |lab| script(lab, "require \"fileinto\";\nfileinto \"Archive\";\n"),
-        ..ALONE
-    },
-    Company {
-        name: "imap_sieve",
-        settings: "protocol imap {\n  mail_plugins = $mail_plugins imap_sieve\n}\nplugin {\n  \
-                   sieve_plugins = sieve_imapsieve\n  imapsieve_mailbox1_name = *\n  \
-                   imapsieve_mailbox1_causes = COPY APPEND\n  \
-                   imapsieve_mailbox1_before = file:@/script.sieve\n}\n",
-        prepare: |lab| {
-            let text = "require [\"imap4flags\", \"imapsieve\"];\naddflag \"sorted\";\n";
-            script(lab, text);
-        },
-        ..ALONE
-    },
-    Company { name: "NOTIFY", commands: &["NOTIFY SET (personal (MessageNew MessageExpunge))"], ..ALONE },
-    Company { name: "no list index", settings: "mailbox_list_index = no\n", ..ALONE },
-    Company {
-        name: "LAYOUT=index",
-        settings: "mail_location = mdbox:@/srv/mail/%u:INDEX=@/srv/index/%u:ALT=@/srv/alt/%u:LAYOUT=index\n",
-        commands: &["RENAME Archive Moved", "RENAME Moved Archive"],
-        ..ALONE
-    },
-];
-
-fn open(path: &Path) {
-    fs::set_permissions(path, fs::Permissions::from_mode(0o777)).expect("chmod");
-}
-
-fn script(lab: &Lab, text: &str) {
-    let path = lab.path("script.sieve");
-    fs::write(&path, text).expect("the script");
-    chown(path, Some(5000), Some(5000)).expect("chown");
-    // Its compiled form lies beside it.
-    open(lab.root());
-}
+use table::{COMPANIES, Company, EVERYBODY};
 
 /// Adds the company to a configuration for a store in a directory of the laboratory.
 fn join(config: &mut Config, lab: &Lab, company: &Company, store: &str) {
@@ -289,5 +177,48 @@ fn nothing_is_lost_in_company_when_indexes_are_away_before_the_session() {
 fn nothing_is_lost_in_company_when_mail_goes_away_in_mid_session() {
     for company in &COMPANIES {
         lab!(company.name, |lab| outage(lab, company, Role::Mail, true));
+    }
+}
+
+#[test]
+#[ignore = "needs root: real Dovecot"]
+fn nothing_is_lost_with_everybody_at_once_whatever_goes_away() {
+    for away in [Role::Mail, Role::Index] {
+        for in_mid_session in [false, true] {
+            let case = format!("{away:?} {in_mid_session}");
+            lab!(&case, |lab| outage(lab, &EVERYBODY, away, in_mid_session));
+        }
+    }
+}
+
+/// What needs neither alternate storage nor the home goes on; what does is refused and left alone.
+#[test]
+#[ignore = "needs root: real Dovecot"]
+fn everybody_at_once_goes_on_without_alternate_storage_or_home() {
+    for away in [Role::Alt, Role::Home] {
+        lab!(&format!("{away:?}"), |lab| {
+            let site = guarded(lab, &EVERYBODY);
+            let before = Truth::of(&site.dovecot, "bob").expect("all can be read");
+            let mut imap = site.dovecot.imap("bob").expect("login");
+            site.take_away(away);
+            let said = conversation(&site.dovecot, &mut imap, &EVERYBODY);
+            drop(imap);
+            assert!(site.dovecot.await_quiet(), "sessions end");
+            site.mount(away).bring_back();
+            let what = format!("{away:?}: {said:#?}\n{}", site.dovecot.log());
+            // Scripts may lie in the home: nobody knows what would be done with a mail.
+            let delivery = if away == Role::Home { "LMTP: 4" } else { "LMTP: 2" };
+            assert!(said.last().is_some_and(|line| line.starts_with(delivery)), "{what}");
+            assert_eq!(denials(&said), Vec::<&String>::new(), "{what}");
+            let fine = said.iter().filter(|line| line.contains(": OK")).count();
+            assert!(fine > 15, "{what}");
+            let after = Truth::of(&site.dovecot, "bob").unwrap_or_else(|error| panic!("{error}: {what}"));
+            for uid in 1..=3 {
+                let mail = |truth: &Truth| truth.mailboxes["INBOX"].mails.get(&uid).cloned();
+                assert_eq!(mail(&after), mail(&before), "{what}");
+            }
+            assert_eq!(underneath(site.mount(away).path()).expect("look underneath").len(), 0, "{what}");
+            assert_eq!(site.dovecot.crashes(), Vec::<String>::new(), "{what}");
+        });
     }
 }
