@@ -3,6 +3,7 @@
 
 #include "dbox.h"
 #include "question.h"
+#include "rebuild.h"
 #include "server.h"
 #include "fdatasync-path.h"
 #include "dbox-storage.h"
@@ -49,16 +50,23 @@ void mount_guard_dbox_allow_rebuild(struct mailbox *box)
 static void mdbox_close(struct mailbox *box, void (*close)(struct mailbox *box))
 {
 	struct mdbox_storage *mdbox = MDBOX_STORAGE(box->storage);
-	bool pretend = mdbox->corrupted && !mdbox->rebuilding_storage &&
-		!mount_guard_would_permit(box, MOUNT_GUARD_REBUILD);
+	bool rebuilds = mdbox->corrupted && !mdbox->rebuilding_storage;
+	struct mount_guard_rebuild rebuild;
+	uint64_t permit = 0;
+	bool pretend = rebuilds && (!mount_guard_would_permit(box, MOUNT_GUARD_REBUILD) ||
+				    !mount_guard_list_pin(box->list, MOUNT_GUARD_REBUILD, &permit));
 
 	/* A storage that is being rebuilt is closed without another rebuild; what marked it corrupted stays
 	   for the next session, when all is back. */
 	if (pretend)
 		mdbox->rebuilding_storage = TRUE;
+	mount_guard_rebuild_begin(&rebuild, box->storage->user, permit);
 	close(box);
+	mount_guard_rebuild_end(&rebuild);
 	if (pretend)
 		mdbox->rebuilding_storage = FALSE;
+	/* What it could not commit it tries again the next time; there is nobody to tell. */
+	(void)mount_guard_list_leave(box->list, permit);
 }
 
 void mount_guard_dbox_close(struct mailbox *box, void (*close)(struct mailbox *box))

@@ -2,6 +2,7 @@
 
 #include "hooks.h"
 #include "dbox.h"
+#include "rebuild.h"
 #include "index-storage.h"
 #include "index-sync-private.h"
 
@@ -176,6 +177,7 @@ static enum mount_guard_moment synchronising(struct mailbox *box, enum mailbox_s
 static struct mailbox_sync_context *box_sync_init(struct mailbox *box, enum mailbox_sync_flags flags)
 {
 	enum mount_guard_moment moment = synchronising(box, flags);
+	struct mount_guard_rebuild rebuild;
 	struct mailbox_sync_context *ctx;
 	uint64_t permit = 0;
 	bool denied, permitted;
@@ -185,7 +187,9 @@ static struct mailbox_sync_context *box_sync_init(struct mailbox *box, enum mail
 	if (!permitted)
 		return index_mailbox_sync_init(box, flags, TRUE);
 	denied = mount_guard_dbox_deny_rebuild(box);
+	mount_guard_rebuild_begin(&rebuild, box->storage->user, permit);
 	ctx = super(box)->sync_init(box, flags);
+	mount_guard_rebuild_end(&rebuild);
 	if (denied)
 		mount_guard_dbox_allow_rebuild(box);
 	if (!mount_guard_leave(box, &permit))

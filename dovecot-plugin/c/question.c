@@ -312,6 +312,15 @@ bool mount_guard_stays(struct mailbox *box, uint64_t permit, bool at_once)
 	return heed_box(&result, box);
 }
 
+bool mount_guard_user_stays(struct mail_user *user, uint64_t permit)
+{
+	struct mount_guard_result result;
+
+	result.answer = MOUNT_GUARD_REFUSED;
+	mount_guard_still(permit, turn(), 1, &result);
+	return heed(&result, user);
+}
+
 bool mount_guard_enter(struct mailbox *box, enum mount_guard_moment moment, uint64_t *permit_r)
 {
 	struct asked asked;

@@ -23,6 +23,8 @@ bool mount_guard_list_leave(struct mailbox_list *list, uint64_t permit);
 bool mount_guard_enter(struct mailbox *box, enum mount_guard_moment moment, uint64_t *permit_r);
 /* Whether more may be done by that permit: looked at once a turn, and in any case when `at_once`. */
 bool mount_guard_stays(struct mailbox *box, uint64_t permit, bool at_once);
+/* Whether what is held for something on the user's mails is still there, looked at now. */
+bool mount_guard_user_stays(struct mail_user *user, uint64_t permit);
 /* Whether the mounts stayed where they were. Without a permit there is nothing to say against it. */
 bool mount_guard_leave(struct mailbox *box, uint64_t *permit);
 

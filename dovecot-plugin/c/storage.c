@@ -2,39 +2,69 @@
 
 #include "hooks.h"
 #include "dbox.h"
+#include "rebuild.h"
 
 static struct mail_storage_vfuncs *super(struct mail_storage *storage)
 {
 	return &mount_guard_storage_context(storage)->module_ctx.super;
 }
 
-/* Whether all namespaces that share the storage permit; the storage carries the error otherwise. */
-static bool permits_storage(struct mail_storage *storage, enum mount_guard_moment moment)
-{
-	struct mail_namespace *ns;
+/* What goes over a whole storage. */
+struct work {
+	int (*run)(struct mail_storage *storage, const struct work *work);
+	bool unlinks;
+	enum mail_storage_list_index_rebuild_reason reason;
+};
 
-	for (ns = storage->user->namespaces; ns != NULL; ns = ns->next) {
-		if (ns->storage != storage || mount_guard_permits_list(ns->list, moment))
-			continue;
+/* Runs it while the mounts of all namespaces that share the storage are held, from this one on. */
+static int run_held(struct mail_storage *storage, const struct work *work, struct mail_namespace *ns)
+{
+	struct mount_guard_rebuild rebuild;
+	uint64_t permit;
+	int ret;
+
+	while (ns != NULL && ns->storage != storage)
+		ns = ns->next;
+	if (ns == NULL)
+		return work->run(storage, work);
+	if (!mount_guard_list_enter(ns->list, MOUNT_GUARD_REBUILD, &permit)) {
 		mail_storage_copy_list_error(storage, ns->list);
-		return FALSE;
+		return -1;
 	}
-	return TRUE;
+	mount_guard_rebuild_begin(&rebuild, storage->user, permit);
+	rebuild.unlinks = work->unlinks;
+	ret = run_held(storage, work, ns->next);
+	mount_guard_rebuild_end(&rebuild);
+	if (!mount_guard_list_leave(ns->list, permit)) {
+		mail_storage_copy_list_error(storage, ns->list);
+		ret = -1;
+	}
+	return ret;
+}
+
+static int purge(struct mail_storage *storage, const struct work *work ATTR_UNUSED)
+{
+	return super(storage)->purge(storage);
 }
 
 static int storage_purge(struct mail_storage *storage)
 {
-	if (!permits_storage(storage, MOUNT_GUARD_REBUILD))
-		return -1;
-	return super(storage)->purge(storage);
+	struct work work = { .run = purge, .unlinks = TRUE };
+
+	return run_held(storage, &work, storage->user->namespaces);
+}
+
+static int list_index_rebuild(struct mail_storage *storage, const struct work *work)
+{
+	return super(storage)->list_index_rebuild(storage, work->reason);
 }
 
 static int storage_list_index_rebuild(struct mail_storage *storage,
 				      enum mail_storage_list_index_rebuild_reason reason)
 {
-	if (!permits_storage(storage, MOUNT_GUARD_REBUILD))
-		return -1;
-	return super(storage)->list_index_rebuild(storage, reason);
+	struct work work = { .run = list_index_rebuild, .reason = reason };
+
+	return run_held(storage, &work, storage->user->namespaces);
 }
 
 void mount_guard_storage_created(struct mail_storage *storage)
