@@ -124,7 +124,10 @@ impl Judge {
             Ok(clean) => clean,
             Err(error) => return Presence::Unknown(error.chain()),
         };
-        let known = self.known(&clean);
+        let known = match self.known(&clean) {
+            Ok(known) => known,
+            Err(error) => return Presence::Unknown(error.chain()),
+        };
         match known.observation().filter(|seen| self.detector.still(&clean, seen)) {
             Some(seen) => known.presence(&seen),
             None => known.presence(&self.look(&known)),
@@ -132,13 +135,12 @@ impl Judge {
     }
 
     pub(crate) fn examine(&self, mountpoint: &Path) -> Examination {
-        let clean = match path::clean(mountpoint) {
-            Ok(clean) => clean,
+        let known = match path::clean(mountpoint).and_then(|clean| self.known(&clean)) {
+            Ok(known) => known,
             Err(error) => {
                 return Examination { presence: Presence::Unknown(error.chain()), filesystem: None };
             }
         };
-        let known = self.known(&clean);
         let observation = self.look(&known);
         Examination { presence: known.presence(&observation), filesystem: observation.filesystem.clone() }
     }
@@ -300,7 +302,9 @@ impl Judge {
         arrived: Option<u64>,
         mut crossed: Option<&mut Crossed>,
     ) -> Result<(), Refusal> {
-        let Some(around) = self.index.around(real) else { return Ok(()) };
+        let around = self.index.around(real);
+        let around = around.map_err(|error| question.refuse(None, Cause::Registry(error)))?;
+        let Some(around) = around else { return Ok(()) };
         let mut hits = path::prefix_ends(real)
             .enumerate()
             .filter_map(|(before, end)| self.hit(&around, before + 1, &real[..end]))
@@ -316,7 +320,7 @@ impl Judge {
     }
 
     /// What is registered for exactly this path, unless it is to be ignored.
-    fn hit(&self, around: &Surroundings<'_>, depth: usize, path: &[u8]) -> Option<Rc<Known>> {
+    fn hit(&self, around: &Surroundings, depth: usize, path: &[u8]) -> Option<Rc<Known>> {
         if !around.reach(depth) {
             return None;
         }
@@ -369,12 +373,13 @@ impl Judge {
     }
 
     /// A path taken for a mountpoint, registered or not.
-    fn known(&self, path: &[u8]) -> Rc<Known> {
-        self.remembered(path).unwrap_or_else(|| {
-            let depth = path::components(path).count();
-            let registered = self.index.around(path).and_then(|around| around.at(depth, path));
-            self.remember(path, registered)
-        })
+    fn known(&self, path: &[u8]) -> Result<Rc<Known>, Error> {
+        if let Some(known) = self.remembered(path) {
+            return Ok(known);
+        }
+        let depth = path::components(path).count();
+        let registered = self.index.around(path)?.and_then(|around| around.at(depth, path));
+        Ok(self.remember(path, registered))
     }
 
     fn remembered(&self, path: &[u8]) -> Option<Rc<Known>> {

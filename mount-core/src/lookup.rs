@@ -1,29 +1,38 @@
 //! The covering mountpoint of a path: which registered mountpoints are the path or enclose it.
 //!
 //! Looked up by whole components, so that the number of registered mountpoints doesn't matter; only depths at which
-//! something is registered are looked at.
+//! something is registered are looked at. The first questions are answered by a pass over the file; for who asks more
+//! it is read and a table made.
 
-use std::borrow::Cow;
+use std::cell::{Cell, OnceCell};
+use std::rc::Rc;
 
+use crate::error::Error;
 use crate::path;
 use crate::registered::Registered;
-use crate::registry::{Finder, Snapshot, Table};
+use crate::registry::{PASSES, Snapshot, Source, Table};
 
 /// All registered mountpoints, by path.
 #[derive(Debug, Default)]
 pub(crate) struct Index {
-    snapshot: Option<Snapshot>,
+    source: Option<Source>,
     is_empty: bool,
-    finder: Finder,
+    passes: Cell<u32>,
+    all: OnceCell<Rc<Surroundings>>,
 }
 
 impl Index {
     /// The mountpoints that a registry file lists; `None` stands for no file. Of two lines about one path the later
     /// counts.
-    pub(crate) fn new(snapshot: Option<Snapshot>) -> Self {
-        let mut lines = snapshot.iter().flat_map(Snapshot::lines);
-        let is_empty = !lines.any(|line| Registered::of(&line.content).is_some());
-        Index { snapshot, is_empty, finder: Finder::default() }
+    ///
+    /// # Errors
+    /// As [`Source::whole`].
+    pub(crate) fn new(source: Option<Source>) -> Result<Self, Error> {
+        let is_empty = match &source {
+            Some(source) => !source.has(|content| Registered::of(content).is_some())?,
+            None => true,
+        };
+        Ok(Index { source, is_empty, ..Index::default() })
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -33,19 +42,35 @@ impl Index {
     /// What is registered for a path and for the directories above it; `None` where nothing is at all.
     ///
     /// The path must be clean and free of symlinks.
-    pub(crate) fn around(&self, path: &[u8]) -> Option<Surroundings<'_>> {
-        let snapshot = self.snapshot.as_ref().filter(|_| !self.is_empty)?;
-        Some(Surroundings { snapshot, table: self.finder.around(snapshot, path) })
+    ///
+    /// # Errors
+    /// As [`Source::whole`].
+    pub(crate) fn around(&self, path: &[u8]) -> Result<Option<Rc<Surroundings>>, Error> {
+        let Some(source) = self.source.as_ref().filter(|_| !self.is_empty) else { return Ok(None) };
+        if let Some(all) = self.all.get() {
+            return Ok(Some(Rc::clone(all)));
+        }
+        if self.passes.get() < PASSES {
+            self.passes.set(self.passes.get() + 1);
+            return Ok(Some(Rc::new(Surroundings::of(source.around(path)?))));
+        }
+        let all = Rc::new(Surroundings::of(source.whole()?));
+        Ok(Some(Rc::clone(self.all.get_or_init(|| all))))
     }
 }
 
-/// What is registered for one path and the directories above it.
-pub(crate) struct Surroundings<'a> {
-    snapshot: &'a Snapshot,
-    table: Cow<'a, Table>,
+/// What is registered for one path and the directories above it, or for all.
+#[derive(Debug)]
+pub(crate) struct Surroundings {
+    snapshot: Snapshot,
+    table: Table,
 }
 
-impl Surroundings<'_> {
+impl Surroundings {
+    fn of(snapshot: Snapshot) -> Self {
+        Surroundings { table: Table::of_all(&snapshot), snapshot }
+    }
+
     /// Whether anything at all is registered so many components deep.
     pub(crate) fn reach(&self, depth: usize) -> bool {
         self.table.reach(depth)
@@ -61,7 +86,7 @@ impl Surroundings<'_> {
     }
 
     fn of_line(&self, path: &[u8], wildcard: bool) -> Option<Registered> {
-        let line = self.table.find(self.snapshot, path, wildcard)?;
+        let line = self.table.find(&self.snapshot, path, wildcard)?;
         Registered::of(&self.snapshot.content_at(line))
     }
 }
@@ -72,40 +97,45 @@ mod tests {
     use crate::registry::{Directories, Store};
     use proptest::prelude::*;
 
-    fn snapshot(lines: &str) -> Snapshot {
+    fn index(lines: &str) -> Index {
         let directory = tempfile::tempdir().expect("a directory");
         let directories = Directories { state: directory.path().into(), run: directory.path().join("none") };
         std::fs::write(directories.persistent(), format!("# mountguard 1 generation=0\n{lines}"))
             .expect("write a registry");
-        Store::new(directories).read_persistent().expect("a registry").expect("there is one")
+        Index::new(Store::new(directories).open_effective().expect("a registry")).expect("a registry")
+    }
+
+    fn table(index: &Index) -> Rc<Surroundings> {
+        let all = index.source.as_ref().expect("a registry").whole().expect("a registry");
+        Rc::new(Surroundings::of(all))
     }
 
     /// State and mountpoint of all that a path lies at or below.
-    fn hits(around: &Surroundings<'_>, path: &str) -> Vec<(crate::State, usize)> {
+    fn hits(around: &Surroundings, path: &str) -> Vec<(crate::State, usize)> {
         let ends = path::prefix_ends(path.as_bytes()).enumerate();
         ends.filter_map(|(before, end)| Some((around.at(before + 1, &path.as_bytes()[..end])?.state, end)))
             .collect()
     }
 
     fn ask(index: &Index, path: &str) -> Vec<(crate::State, usize)> {
-        hits(&index.around(path.as_bytes()).expect("a registry"), path)
+        hits(&index.around(path.as_bytes()).expect("readable").expect("a registry"), path)
     }
 
     #[test]
     fn later_line_counts_and_a_forgotten_one_counts_no_more() {
-        let index = Index::new(Some(snapshot(
-            "online /a\nonline /a/b\noffline /a\nonline /a/b/c\nforgotten /a/b\nonline /a/b/c/*\n",
-        )));
+        let index =
+            index("online /a\nonline /a/b\noffline /a\nonline /a/b/c\nforgotten /a/b\nonline /a/b/c/*\n");
         let expected = vec![(crate::State::Offline, 2), (crate::State::Online, 6), (crate::State::Online, 8)];
-        assert_eq!(ask(&index, "/a/b/c/d"), expected, "by a pass");
-        index.finder.all(index.snapshot.as_ref().expect("a registry"));
-        assert_eq!(ask(&index, "/a/b/c/d"), expected, "by the table");
+        for _ in 0..2 * PASSES {
+            assert_eq!(ask(&index, "/a/b/c/d"), expected);
+        }
+        assert!(index.all.get().is_some(), "both ways were taken");
     }
 
     /// What follows a backslash of the path is compared with an escape in the line.
     #[test]
     fn mountpoint_with_a_backslash_in_its_name_is_found_by_a_pass_too() {
-        let index = Index::new(Some(snapshot("online /a\\134b\noffline /a\\134134\n")));
+        let index = index("online /a\\134b\noffline /a\\134134\n");
         assert_eq!(ask(&index, "/a\\b/c"), [(crate::State::Online, 4)]);
         assert_eq!(ask(&index, "/a\\134/c"), [(crate::State::Offline, 6)]);
     }
@@ -130,13 +160,10 @@ mod tests {
             lines in prop::collection::vec(line(), 0..12),
             asked in prop::collection::vec("[abc]|ab|\\\\b", 1..5),
         ) {
-            let snapshot = snapshot(&lines.concat());
+            let index = index(&lines.concat());
+            prop_assume!(!index.is_empty());
             let asked = format!("/{}", asked.join("/"));
-            let finder = Finder::default();
-            let pass = Surroundings { snapshot: &snapshot, table: finder.around(&snapshot, asked.as_bytes()) };
-            let table = Surroundings { snapshot: &snapshot, table: Cow::Borrowed(finder.all(&snapshot)) };
-            prop_assert!(matches!(pass.table, Cow::Owned(_)), "both ways are taken");
-            prop_assert_eq!(hits(&pass, &asked), hits(&table, &asked));
+            prop_assert_eq!(ask(&index, &asked), hits(&table(&index), &asked));
         }
     }
 }

@@ -11,7 +11,7 @@ use crate::operation::Operation;
 use crate::permit::Permit;
 use crate::presence::Presence;
 use crate::refusal::Refusal;
-use crate::registry::{Directories, Snapshot, Stamp, Store};
+use crate::registry::{Directories, Source, Stamp, Store};
 use crate::table::MountTable;
 
 /// What it means that there is no registry file at all.
@@ -55,6 +55,9 @@ pub struct Mounts {
 
 impl Mounts {
     /// The mountpoints registered in `directories`, judged in this process's mount namespace.
+    ///
+    /// Of a long registry only the beginning is read until somebody asks. Should the rest turn out to be damaged, every
+    /// path is refused for that, see [`Cause::Registry`](crate::Cause::Registry).
     ///
     /// # Errors
     /// [`ErrorKind::DamagedRegistry`], [`ErrorKind::Io`], [`ErrorKind::Permission`] when the registry cannot be
@@ -112,12 +115,14 @@ impl Mounts {
         if self.stamp.get() == Some(stamp) {
             return Ok(());
         }
-        let snapshot = self.store.read_effective()?;
-        if snapshot.is_none() && self.missing == WhenMissing::Refuse {
+        let source = self.store.open_effective()?;
+        if source.is_none() && self.missing == WhenMissing::Refuse {
             return Err(lost(self.store.directories()));
         }
-        self.stamp.set(Some(snapshot.as_ref().map_or(stamp, Snapshot::stamp)));
-        self.judge.borrow_mut().replace(Index::new(snapshot));
+        let stamp = source.as_ref().map_or(stamp, Source::stamp);
+        let index = Index::new(source)?;
+        self.stamp.set(Some(stamp));
+        self.judge.borrow_mut().replace(index);
         self.readings.set(self.readings.get() + 1);
         Ok(())
     }

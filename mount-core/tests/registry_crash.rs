@@ -241,9 +241,9 @@ const FAULTS: &[(&str, &str)] = &[
     ("/^rename", "run/mounts.tmp"),
     ("fsync", "run"),
     ("openat", "state/mounts"),
-    ("read", "state/mounts"),
+    ("pread64", "state/mounts"),
     ("openat", "run/mounts"),
-    ("read", "run/mounts"),
+    ("pread64", "run/mounts"),
 ];
 
 #[test]

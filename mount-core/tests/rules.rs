@@ -297,6 +297,28 @@ fn lost_registry_refuses_where_one_is_required_and_permits_where_not() {
     });
 }
 
+/// Of a long registry only the beginning is read before somebody asks.
+#[test]
+fn damage_in_the_middle_of_a_long_registry_refuses_every_path() {
+    lab!(|lab| {
+        let mail = lab.tmpfs("srv/mail");
+        let registry = Registry::of_mounts(lab, &[&mail]);
+        for number in 0..3000 {
+            registry.register(lab.path(format!("srv/tenant/{number}")), State::Online);
+        }
+        permitted(&registry.open(), mail.path().join("bob"));
+        let file = registry.run.join("mounts");
+        let text = std::fs::read(&file).expect("the registry");
+        let damaged = [&text[..], b"online /srv/a\0b\n"].concat();
+        std::fs::write(&file, damaged).expect("damage it");
+        let mounts = registry.open();
+        let refused = refusal(&mounts, mail.path().join("bob"));
+        assert!(matches!(refused.cause(), Cause::Registry(_)), "{refused}");
+        assert!(matches!(mounts.presence(mail.path()), Presence::Unknown(_)));
+        assert!(matches!(mounts.examine(mail.path()).presence, Presence::Unknown(_)));
+    });
+}
+
 #[test]
 fn every_path_that_cannot_be_judged_is_refused() {
     lab!(|lab| {

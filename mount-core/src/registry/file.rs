@@ -1,7 +1,7 @@
 //! One registry file: read whole, replaced whole.
 
 use std::fs::{self, File, Metadata, OpenOptions};
-use std::io::{self, Read};
+use std::io;
 use std::os::fd::AsFd;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
@@ -49,7 +49,7 @@ impl Stamp {
         }
     }
 
-    fn from_metadata(metadata: &Metadata) -> Self {
+    pub(super) fn from_metadata(metadata: &Metadata) -> Self {
         Stamp::File {
             id: (metadata.dev(), metadata.ino()),
             size: metadata.size(),
@@ -62,51 +62,14 @@ impl Stamp {
 /// A registry file as it was at one instant.
 #[derive(Debug, Clone)]
 pub struct Snapshot {
-    path: PathBuf,
+    pub(super) path: PathBuf,
     /// Shared with the documents made of it.
-    bytes: Arc<Vec<u8>>,
-    stamp: Stamp,
-    header: Header,
+    pub(super) bytes: Arc<Vec<u8>>,
+    pub(super) stamp: Stamp,
+    pub(super) header: Header,
 }
 
 impl Snapshot {
-    /// `None` when there is no such file. A symbolic link is followed; one that leads nowhere is an
-    /// error, since a registry was meant to be there.
-    ///
-    /// # Errors
-    /// [`ErrorKind::DamagedRegistry`] with file, line and `remedy` when it is not a registry: not a
-    /// regular file, too large, not text. [`ErrorKind::Permission`] and [`ErrorKind::Io`] when it
-    /// cannot be read.
-    pub(super) fn read(path: &Path, remedy: &str) -> Result<Option<Self>, Error> {
-        let damaged = |what: &str| {
-            Error::new(ErrorKind::DamagedRegistry, format!("registry {}: {what}; {remedy}", quoted(path)))
-        };
-        // Without O_NONBLOCK a FIFO in its place would block until somebody writes to it.
-        let file = match OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(path) {
-            Ok(file) => file,
-            Err(cause) if cause.kind() == io::ErrorKind::NotFound => return absent(path).map(|()| None),
-            Err(cause) => return Err(Error::syscall("open", path, cause)),
-        };
-        let metadata = file.metadata().map_err(|cause| Error::syscall("statx", path, cause))?;
-        if !metadata.is_file() {
-            return Err(damaged("not a regular file"));
-        }
-        // One byte more than there should be, so that the end is found without growing.
-        let expected = usize::try_from(metadata.len().min(SIZE_MAX)).unwrap_or_default() + 1;
-        let mut bytes = Vec::with_capacity(expected);
-        if metadata.len() <= SIZE_MAX {
-            file.take(SIZE_MAX + 1)
-                .read_to_end(&mut bytes)
-                .map_err(|cause| Error::syscall("read", path, cause))?;
-        }
-        if metadata.len().max(bytes.len() as u64) > SIZE_MAX {
-            return Err(damaged("larger than 64 MiB, which no list of mountpoints is"));
-        }
-        let header = Header::read(&bytes).map_err(|damage| damaged(&damage.to_string()))?;
-        let stamp = Stamp::from_metadata(&metadata);
-        Ok(Some(Snapshot { path: path.to_path_buf(), bytes: Arc::new(bytes), stamp, header }))
-    }
-
     /// The file it is of.
     #[must_use]
     pub fn path(&self) -> &Path {
@@ -267,7 +230,7 @@ fn sync_directory(path: &Path) -> Result<(), Error> {
 }
 
 /// Confirms that no registry was meant to be at `path`: not even a symbolic link that leads nowhere.
-fn absent(path: &Path) -> Result<(), Error> {
+pub(super) fn absent(path: &Path) -> Result<(), Error> {
     match fs::symlink_metadata(path) {
         Err(cause) if cause.kind() == io::ErrorKind::NotFound => Ok(()),
         Err(cause) => Err(Error::syscall("statx", path, cause)),

@@ -13,7 +13,7 @@ use crate::path;
 
 /// So many questions are answered by a pass over the lines before a table of all of them is made, which costs about
 /// as much as these. A command asks one or two; making the table would cost it several times its own start.
-const PASSES: u32 = 8;
+pub(crate) const PASSES: u32 = 8;
 
 /// Lines that are each about one path.
 pub(crate) trait Listing {
@@ -38,7 +38,7 @@ impl Finder {
     pub(crate) fn around(&self, listing: &impl Listing, path: &[u8]) -> Cow<'_, Table> {
         if self.table.get().is_none() && self.passes.get() < PASSES {
             self.passes.set(self.passes.get() + 1);
-            return Cow::Owned(Table::default().with(listing, |line| may_enclose(line, path)));
+            return Cow::Owned(Table::default().with(listing, enclosing(path)));
         }
         Cow::Borrowed(self.all(listing))
     }
@@ -56,18 +56,21 @@ impl Finder {
     }
 }
 
-/// Whether a line can be about a path or a directory above it; in doubt it can.
+/// Tells of lines whether they can be about a path or a directory above it; in doubt they can.
 ///
 /// The path in a line that can is the beginning of the other one. Where the two differ earlier, only an escape or a
 /// slash too many may make up for it. A backslash of the path itself is an escape in the line, so that nothing is compared
 /// from there on.
-fn may_enclose(line: &[u8], path: &[u8]) -> bool {
-    let Some(space) = memchr(b' ', line) else {
-        return false;
-    };
-    let listed = &line[space + 1..];
+pub(super) fn enclosing(path: &[u8]) -> impl Fn(&[u8]) -> bool {
     let comparable = &path[..memchr(b'\\', path).unwrap_or(path.len())];
-    matches!(listed.get(common(listed, comparable)), None | Some(b'\t' | b'\\' | b'/' | b'*'))
+    move |line| {
+        // No memchr: the state before it is shorter than what that takes to begin.
+        let Some(space) = line.iter().position(|byte| *byte == b' ') else {
+            return false;
+        };
+        let listed = &line[space + 1..];
+        matches!(listed.get(common(listed, comparable)), None | Some(b'\t' | b'\\' | b'/' | b'*'))
+    }
 }
 
 /// How many bytes the two have in common at their beginnings. Eight at a time: paths of one registry differ late.
@@ -96,7 +99,7 @@ fn depth_bit(depth: usize) -> u64 {
 }
 
 impl Table {
-    fn of_all(listing: &impl Listing) -> Table {
+    pub(crate) fn of_all(listing: &impl Listing) -> Table {
         let lines = HashTable::with_capacity(listing.lines().count());
         Table { lines, ..Table::default() }.with(listing, |_| true)
     }

@@ -63,7 +63,7 @@ pub enum LineFlaw {
 }
 
 /// What the beginning of a file says of the rest.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Header {
     /// Counts the writes. 0 for Dovecot's own format, which has none.
     pub generation: u64,

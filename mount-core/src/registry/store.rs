@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::document::Observed;
 use super::file::{Replacement, Snapshot, Stamp};
 use super::lock::Lock;
-use super::{Directories, Document, Pattern, Stuck};
+use super::{Directories, Document, Pattern, Source, Stuck};
 use crate::error::{Error, ErrorKind, quoted};
 
 /// How long a writer waits for another one.
@@ -61,9 +61,13 @@ impl Store {
     /// [`ErrorKind::DamagedRegistry`] with file, line and remedy; [`ErrorKind::Permission`],
     /// [`ErrorKind::Io`].
     pub fn read_persistent(&self) -> Result<Option<Snapshot>, Error> {
+        self.open_persistent()?.as_ref().map(Source::whole).transpose()
+    }
+
+    fn open_persistent(&self) -> Result<Option<Source>, Error> {
         let remedy = "repair it or put back a copy; to begin with no mountpoints, \
                       let `# mountguard 1 generation=0` be its only line";
-        Snapshot::read(&self.directories.persistent(), remedy)
+        Source::open(&self.directories.persistent(), remedy)
     }
 
     /// The list that guards go by: the runtime file, else the persistent one, else `None`.
@@ -72,9 +76,14 @@ impl Store {
     /// As [`Store::read_persistent`]. A runtime file that cannot be read is an error too, never a
     /// reason to look elsewhere: it may say of a mountpoint what the other file does not.
     pub fn read_effective(&self) -> Result<Option<Snapshot>, Error> {
-        match self.read_runtime()? {
+        self.open_effective()?.as_ref().map(Source::whole).transpose()
+    }
+
+    /// The same, read only as far as it is asked about.
+    pub(crate) fn open_effective(&self) -> Result<Option<Source>, Error> {
+        match self.open_runtime()? {
             Some(runtime) => Ok(Some(runtime)),
-            None => self.read_persistent(),
+            None => self.open_persistent(),
         }
     }
 
@@ -222,8 +231,12 @@ impl Store {
     }
 
     fn read_runtime(&self) -> Result<Option<Snapshot>, Error> {
+        self.open_runtime()?.as_ref().map(Source::whole).transpose()
+    }
+
+    fn open_runtime(&self) -> Result<Option<Source>, Error> {
         let remedy = "remove it and run `mountguard state`: it is made anew from the persistent one";
-        Snapshot::read(&self.directories.runtime(), remedy)
+        Source::open(&self.directories.runtime(), remedy)
     }
 }
 

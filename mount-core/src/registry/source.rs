@@ -1,0 +1,283 @@
+//! A registry file as it lies on disk, read only as far as a question needs it.
+
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use memchr::{memchr, memrchr};
+
+use super::file::{SIZE_MAX, Snapshot, Stamp, absent};
+use super::finder::enclosing;
+use super::format::{Content, Header, Lines, raw_lines};
+use crate::error::{Error, ErrorKind, quoted};
+
+/// How much is read at a time. A list of ten thousand mountpoints is fourteen times this: to have all of it in memory
+/// would cost a command that asks once more than its own start, in pages that the kernel has to find and clear.
+const CHUNK: usize = 32 << 10;
+
+const TOO_LARGE: &str = "larger than 64 MiB, which no list of mountpoints is";
+
+/// An open registry file, which goes on being the version that was opened: writers replace it by another.
+#[derive(Debug)]
+pub(crate) struct Source {
+    path: PathBuf,
+    remedy: &'static str,
+    file: File,
+    /// In bytes, when it was opened.
+    size: usize,
+    stamp: Stamp,
+    header: Header,
+    /// What it begins with: all of it, unless it is longer than [`CHUNK`].
+    head: Vec<u8>,
+    is_whole: bool,
+}
+
+impl Source {
+    /// `None` when there is no such file. A symbolic link is followed; one that leads nowhere is an
+    /// error, since a registry was meant to be there.
+    ///
+    /// # Errors
+    /// [`ErrorKind::DamagedRegistry`] with file, line and `remedy` when it is not a registry: not a
+    /// regular file, too large, not text as far as it was read. [`ErrorKind::Permission`] and [`ErrorKind::Io`] when
+    /// it cannot be read.
+    pub(super) fn open(path: &Path, remedy: &'static str) -> Result<Option<Self>, Error> {
+        // Without O_NONBLOCK a FIFO in its place would block until somebody writes to it.
+        let file = match OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(path) {
+            Ok(file) => file,
+            Err(cause) if cause.kind() == io::ErrorKind::NotFound => return absent(path).map(|()| None),
+            Err(cause) => return Err(Error::syscall("open", path, cause)),
+        };
+        let metadata = file.metadata().map_err(|cause| Error::syscall("statx", path, cause))?;
+        let damaged = |what: &str| Err(damaged(path, what, remedy));
+        if !metadata.is_file() {
+            return damaged("not a regular file");
+        }
+        if metadata.len() > SIZE_MAX {
+            return damaged(TOO_LARGE);
+        }
+        let size = usize::try_from(metadata.len()).unwrap_or(usize::MAX);
+        let mut source = Source {
+            path: path.to_path_buf(),
+            remedy,
+            file,
+            size,
+            stamp: Stamp::from_metadata(&metadata),
+            header: Header::default(),
+            head: Vec::new(),
+            is_whole: false,
+        };
+        let count = CHUNK.min(size + 1);
+        let mut head = vec![0; count];
+        let filled = source.fill(0, &mut head)?;
+        head.truncate(filled);
+        source.is_whole = head.len() < count;
+        source.head = head;
+        // The old format can be told from damage by all of its lines only.
+        if !source.is_whole && source.head[0] != b'#' {
+            source.head = source.read_all()?;
+            source.is_whole = true;
+        }
+        source.header = source.header_of(&source.head)?;
+        Ok(Some(source))
+    }
+
+    /// What [`Snapshot::stamp`] is.
+    pub(crate) fn stamp(&self) -> Stamp {
+        self.stamp
+    }
+
+    /// All of it.
+    ///
+    /// # Errors
+    /// As [`Source::open`], for what was not read then.
+    pub(crate) fn whole(&self) -> Result<Snapshot, Error> {
+        let bytes = if self.is_whole { self.head.clone() } else { self.read_all()? };
+        let header = self.header_of(&bytes)?;
+        Ok(self.snapshot(bytes, header))
+    }
+
+    /// Whether there is a line that says something of a kind, as far as it takes to find one.
+    ///
+    /// # Errors
+    /// As [`Source::whole`].
+    pub(crate) fn has(&self, wanted: impl Fn(&Content<'_>) -> bool) -> Result<bool, Error> {
+        let complete = memrchr(b'\n', &self.head).map_or(0, |newline| newline + 1);
+        if Lines::after(self.header, &self.head[..complete]).any(|line| wanted(&line.content)) {
+            return Ok(true);
+        }
+        Ok(self.whole()?.lines().any(|line| wanted(&line.content)))
+    }
+
+    /// The lines that may be about a path or the directories above it. The path must be clean.
+    ///
+    /// # Errors
+    /// As [`Source::whole`].
+    pub(crate) fn around(&self, path: &[u8]) -> Result<Snapshot, Error> {
+        let mut kept = self.head[..self.header.body].to_vec();
+        let is_wanted = enclosing(path);
+        let keep = |lines: &[u8]| {
+            for (_, line) in raw_lines(lines, 0).filter(|(_, line)| is_wanted(line)) {
+                kept.extend_from_slice(line);
+                kept.push(b'\n');
+            }
+        };
+        if !self.pass(keep)? {
+            return self.whole();
+        }
+        Ok(self.snapshot(kept, self.header))
+    }
+
+    /// Hands over all lines, some at a time. False when it gave up: because of a line longer than is read at a time, or
+    /// of damage, which is to be told by its line.
+    fn pass(&self, mut take: impl FnMut(&[u8])) -> Result<bool, Error> {
+        let begun = take_complete(&self.head[self.header.body..], &mut take);
+        if self.is_whole {
+            take(begun);
+            return Ok(true);
+        }
+        let mut buffer = vec![0; 2 * CHUNK];
+        let (mut at, mut had) = (self.head.len() as u64, begun.len());
+        buffer[..had].copy_from_slice(begun);
+        loop {
+            let new = self.fill(at, &mut buffer[had..had + CHUNK])?;
+            let lines = &buffer[..had + new];
+            if memchr(0, &lines[had..]).is_some() {
+                return Ok(false);
+            }
+            let begun = take_complete(lines, &mut take);
+            if new < CHUNK {
+                take(begun);
+                return Ok(true);
+            }
+            if begun.len() > CHUNK {
+                return Ok(false);
+            }
+            had = begun.len();
+            at += new as u64;
+            let end = lines.len();
+            buffer.copy_within(end - had..end, 0);
+        }
+    }
+
+    fn read_all(&self) -> Result<Vec<u8>, Error> {
+        let mut bytes = Vec::new();
+        let mut had = 0;
+        loop {
+            // One byte more than there should be, so that the end is seen at once.
+            bytes.resize((self.size + 1).max(had + CHUNK), 0);
+            had += self.fill(had as u64, &mut bytes[had..])?;
+            if had as u64 > SIZE_MAX {
+                return Err(damaged(&self.path, TOO_LARGE, self.remedy));
+            }
+            if had < bytes.len() {
+                bytes.truncate(had);
+                return Ok(bytes);
+            }
+        }
+    }
+
+    /// Reads what lies there in the file; returns how much that is, less than there is room only at the end.
+    fn fill(&self, at: u64, buffer: &mut [u8]) -> Result<usize, Error> {
+        let mut filled = 0;
+        while filled < buffer.len() {
+            match self.file.read_at(&mut buffer[filled..], at + filled as u64) {
+                Ok(0) => break,
+                Ok(count) => filled += count,
+                Err(cause) if cause.kind() == io::ErrorKind::Interrupted => {}
+                Err(cause) => return Err(Error::syscall("read", &self.path, cause)),
+            }
+        }
+        Ok(filled)
+    }
+
+    fn header_of(&self, bytes: &[u8]) -> Result<Header, Error> {
+        Header::read(bytes).map_err(|damage| damaged(&self.path, &damage.to_string(), self.remedy))
+    }
+
+    fn snapshot(&self, bytes: Vec<u8>, header: Header) -> Snapshot {
+        Snapshot { path: self.path.clone(), bytes: Arc::new(bytes), stamp: self.stamp, header }
+    }
+}
+
+/// Hands over all lines but the last, which may have been cut off, and returns that one.
+fn take_complete<'a>(lines: &'a [u8], take: &mut impl FnMut(&[u8])) -> &'a [u8] {
+    let (complete, begun) = lines.split_at(memrchr(b'\n', lines).map_or(0, |newline| newline + 1));
+    take(complete);
+    begun
+}
+
+fn damaged(path: &Path, what: &str, remedy: &str) -> Error {
+    Error::new(ErrorKind::DamagedRegistry, format!("registry {}: {what}; {remedy}", quoted(path)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn source(bytes: &[u8]) -> Result<Source, Error> {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("mounts");
+        std::fs::write(&path, bytes).expect("write a registry");
+        Source::open(&path, "mend it").map(|source| source.expect("it is there"))
+    }
+
+    fn long(length: usize) -> Vec<u8> {
+        let mut bytes = b"# mountguard 1 generation=1\n".to_vec();
+        for number in 0.. {
+            if bytes.len() >= length {
+                return bytes;
+            }
+            bytes.extend(format!("online /srv/{number}\n").into_bytes());
+        }
+        bytes
+    }
+
+    fn lines_around(source: &Source, path: &str) -> Vec<String> {
+        let snapshot = source.around(path.as_bytes()).expect("a registry");
+        snapshot.lines().map(|line| String::from_utf8_lossy(line.raw).into_owned()).collect()
+    }
+
+    #[test]
+    fn lines_around_a_path_are_found_wherever_chunks_end() {
+        for length in [CHUNK - 1, CHUNK, CHUNK + 1, 2 * CHUNK, 3 * CHUNK] {
+            for excess in 0..40 {
+                let mut bytes = long(length - 100);
+                bytes.resize(length - 20 + excess, b'#');
+                bytes.extend(b"\noffline /srv/*\nignore /srv/7x\noffline /srv/7");
+                let source = source(&bytes).expect("a registry");
+                assert_eq!(
+                    lines_around(&source, "/srv/7/new"),
+                    ["online /srv/7", "offline /srv/*", "offline /srv/7"]
+                );
+                assert_eq!(source.whole().expect("a registry").bytes(), bytes);
+            }
+        }
+    }
+
+    #[test]
+    fn line_longer_than_a_chunk_is_no_obstacle() {
+        let bytes = [&long(CHUNK)[..], b"online /a\tx=", &vec![b'x'; 3 * CHUNK], b"\nonline /b\n"].concat();
+        let source = source(&bytes).expect("a registry");
+        assert!(lines_around(&source, "/b").contains(&"online /b".to_owned()));
+    }
+
+    #[test]
+    fn damage_beyond_what_was_read_at_first_is_told_by_its_line_when_it_is_met() {
+        let mut bytes = long(2 * CHUNK);
+        let line = 1 + bytes.iter().filter(|byte| **byte == b'\n').count();
+        bytes.extend(b"online /a\0b\n");
+        let error = source(&bytes).expect("sound so far").around(b"/a").expect_err("damaged");
+        assert_eq!(error.kind(), ErrorKind::DamagedRegistry);
+        assert!(error.to_string().contains(&format!("line {line}: has a NUL byte")), "{error}");
+    }
+
+    #[test]
+    fn old_format_is_read_whole_however_long_since_its_last_line_can_tell_it_from_damage() {
+        let mut bytes = long(2 * CHUNK)[28..].to_vec();
+        assert_eq!(lines_around(&source(&bytes).expect("the old format"), "/srv/9"), ["online /srv/9"]);
+        bytes.extend(b"online /a\tmode=rw\n");
+        assert_eq!(source(&bytes).expect_err("has lost its header").kind(), ErrorKind::DamagedRegistry);
+    }
+}
