@@ -93,14 +93,6 @@ static void ask_verdict(const char *path)
     look_and_close(fd);
 }
 
-static void ask_permit(const char *path)
-{
-    ask_verdict(path);
-    int fd = open_cached(mountpoint);
-    must(fd >= 0, mountpoint);
-    look_and_close(fd);
-}
-
 /* Does the last component lead into another mount? What is missing does not. */
 static int is_mount(const char *path)
 {
@@ -137,7 +129,7 @@ int main(int count, char **arguments)
         void (*ask)(const char *path);
     } questions[] = {
         { "getppid", ask_getppid }, { "statx", ask_statx },       { "verdict", ask_verdict },
-        { "permit", ask_permit },   { "crossing", ask_crossing },
+        { "crossing", ask_crossing },
     };
     must(count == 4, "usage: floor QUESTION PATH MOUNTPOINT");
     strcpy(mountpoint, arguments[3]);

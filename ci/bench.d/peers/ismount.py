@@ -13,6 +13,8 @@ def deepest_mount(path):
 
 
 for line in sys.stdin:
+    for _ in range(int(line) // 8):
+        deepest_mount(path)
     begun = time.thread_time_ns()
     for _ in range(int(line)):
         assert deepest_mount(path) == mountpoint

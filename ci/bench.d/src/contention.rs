@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::contest::Ratio;
+use crate::contestants::STATX_IN_RUST;
 use crate::workers::{Order, Worker};
 
 const PROCESSES: [usize; 5] = [1, 2, 4, 8, 16];
@@ -29,7 +30,7 @@ pub(crate) fn measure() -> Vec<Contention> {
 
 fn contend(processes: usize) -> Contention {
     let start = |question| (0..processes).map(|_| Worker::start(question)).collect::<Vec<_>>();
-    let (mut bare, mut ours) = (start("statx"), start("verdict"));
+    let (mut bare, mut ours) = (start(STATX_IN_RUST), start("verdict"));
     let mut statx = vec![together(&mut bare)];
     let (mut verdicts, mut ratios) = (Vec::new(), Vec::new());
     for turn in 0..TURNS {

@@ -18,10 +18,7 @@ pub(crate) const ENOUGH: Duration = Duration::from_millis(120);
 const TURN: Duration = Duration::from_micros(1000);
 const TURN_OF_YARDSTICK: Duration = Duration::from_micros(500);
 
-/// So many of the repetitions of a turn precede it, unmeasured: caches are cold after whatever ran before.
-const WARM_UP: u64 = 8;
-
-/// Something that can be repeated so many times, and says how much processor time that took.
+/// Something that can be repeated so many times, and says how much processor time that took. It warms up before.
 pub(crate) type Repeat<'a> = Box<dyn FnMut(u64) -> Duration + 'a>;
 
 /// One of the things compared.
@@ -52,18 +49,6 @@ pub(crate) struct Figure {
     pub name: String,
     pub nanoseconds: f64,
     pub ratio: Ratio,
-    /// The ratio of each turn.
-    #[serde(skip)]
-    pub turns: Vec<f64>,
-}
-
-impl Figure {
-    /// What this took more than the other one, turn by turn.
-    pub(crate) fn beyond(&self, other: &Figure, name: &str) -> Figure {
-        let turns: Vec<f64> = self.turns.iter().zip(&other.turns).map(|(this, other)| this - other).collect();
-        let nanoseconds = self.nanoseconds - other.nanoseconds;
-        Figure { name: name.to_owned(), nanoseconds, ratio: Ratio::of(turns.clone()), turns }
-    }
 }
 
 /// The yardstick, and how often it is repeated in a turn.
@@ -133,15 +118,12 @@ impl<'a> Measured<'a> {
     fn figure(self) -> Figure {
         let name = self.contestant.name.to_owned();
         let nanoseconds = Ratio::of(self.nanoseconds).median;
-        Figure { name, nanoseconds, ratio: Ratio::of(self.ratios.clone()), turns: self.ratios }
+        Figure { name, nanoseconds, ratio: Ratio::of(self.ratios) }
     }
 }
 
 /// Nanoseconds of one repetition.
 fn turn(repeat: &mut Repeat<'_>, count: u64) -> f64 {
-    if count >= WARM_UP {
-        repeat(count / WARM_UP);
-    }
     repeat(count).as_nanos() as f64 / count as f64
 }
 

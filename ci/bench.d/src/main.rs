@@ -23,13 +23,13 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use contest::{ENOUGH, Figure, Yardstick, compare};
+use contest::{ENOUGH, Yardstick, compare};
 use figures::{Figures, Run, Size, Start};
 use mount_core::Mounts;
 use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
 use nix::unistd::Pid;
 use programs::Programs;
-use workers::{Order, Worker};
+use workers::{NOTHING, Order, Worker};
 
 const MOUNTS: [usize; 5] = [20, 200, 2_000, 5_000, 20_000];
 const REGISTERED: [usize; 3] = [1, 100, 10_000];
@@ -131,13 +131,11 @@ fn by_size(questions: bool, command: bool, programs: &Programs) -> (Vec<Size>, V
 fn size(mounts: usize, registered: usize, opened: &Mounts, programs: &Programs) -> Size {
     let (mut yardstick, mut size) = on_one_processor(|| {
         let mut yardstick = Yardstick::new(contestants::yardstick(programs));
-        let ours = compare(&mut yardstick, contestants::ours(opened), ENOUGH);
-        let floor = compare(&mut yardstick, contestants::floor(programs), ENOUGH);
         let mut size = Size {
             mounts,
             registered,
-            ours: with_difference(ours, contestants::BEYOND, "permit", "verdict"),
-            floor: with_difference(floor, contestants::BEYOND_IN_C, "permit in C", "verdict in C"),
+            ours: compare(&mut yardstick, contestants::ours(), ENOUGH),
+            floor: compare(&mut yardstick, contestants::floor(programs), ENOUGH),
             peers_is_mounted: Vec::new(),
             peers_may_create: Vec::new(),
             first_verdict: changes::first_verdict(opened, &mut yardstick),
@@ -156,13 +154,6 @@ fn size(mounts: usize, registered: usize, opened: &Mounts, programs: &Programs) 
     size
 }
 
-/// The figures and one more: what one of them took beyond another.
-fn with_difference(mut figures: Vec<Figure>, name: &str, of: &str, beyond: &str) -> Vec<Figure> {
-    let find = |name: &str| figures.iter().find(|figure| figure.name == name).expect("it was measured");
-    figures.push(find(of).beyond(find(beyond), name));
-    figures
-}
-
 fn start(mounts: usize, registered: usize, programs: &Programs) -> Start {
     let nothing = repeat::command("nothing", || Command::new(&programs.nothing));
     let check = repeat::command("check", || {
@@ -179,7 +170,7 @@ fn start(mounts: usize, registered: usize, programs: &Programs) -> Start {
 /// Bytes that a process has more for itself once it has asked.
 fn memory(registered: usize) -> (usize, f64) {
     place::register(registered);
-    let [with, without] = ["verdict", "nothing"].map(|question| Worker::start(question).ask(&Order::Memory));
+    let [with, without] = ["verdict", NOTHING].map(|question| Worker::start(question).ask(&Order::Memory));
     (registered, with as f64 - without as f64)
 }
 

@@ -8,7 +8,7 @@ use crate::contestants::floor_program;
 use crate::dovecot_rule;
 use crate::place::{mail, new};
 use crate::programs::Programs;
-use crate::repeat::{command, coprocess, in_process};
+use crate::repeat::{command, coprocesses, in_process};
 
 /// One peer, asked the two questions. `None`: it has no answer for a path that doesn't exist yet.
 struct Peer<'a> {
@@ -38,9 +38,11 @@ fn all<'a>(programs: &Programs) -> Vec<Peer<'a>> {
         })
     };
     let program = |program: &str, first: Option<&Path>, path: &Path| {
-        let mut command = Command::new(program);
-        command.args(first).arg(path).arg(mail());
-        coprocess(command)
+        coprocesses(|| {
+            let mut command = Command::new(program);
+            command.args(first).arg(path).arg(mail());
+            command
+        })
     };
     let libmount = programs.libmount.to_string_lossy();
     vec![

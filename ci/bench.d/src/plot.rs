@@ -27,7 +27,6 @@ const PLOTS: [(&str, &str, &[&str], Peers); 3] = [
             "verdict, to be created",
             "verdict, to be created, in C",
             "permit",
-            "permit in C",
             "getppid in C",
         ],
         |_| &[],

@@ -8,6 +8,8 @@ use std::time::Duration;
 use fixtures::dovecot::Dovecot;
 use nix::unistd::Pid;
 
+use crate::repeat::WARM_UP;
+
 /// Saves a message into the mailbox that grows.
 pub(crate) const APPEND: &str = "APPEND Sent";
 
@@ -53,6 +55,7 @@ impl Session {
 
     /// The processor time of so many repetitions.
     pub(crate) fn repeat(&mut self, command: &str, count: u64) -> Duration {
+        (0..count / WARM_UP).for_each(|_| self.command(command));
         let begun = self.processor_time();
         (0..count).for_each(|_| self.command(command));
         let took = self.processor_time() - begun;

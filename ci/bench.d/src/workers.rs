@@ -1,19 +1,21 @@
 //! Questions asked by processes of their own: for contention, memory and counts of instructions.
 
 use std::fs;
-use std::hint::black_box;
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use mount_core::{Mounts, Operation};
 use nix::unistd::Pid;
 
-use crate::contestants::statx_in_rust;
-use crate::place::{mail, open};
+use crate::contestants;
+use crate::place::open;
+use crate::repeat::time_of;
 
 /// First argument of a process that is a worker.
 pub(crate) const WORKER: &str = "--worker";
+
+/// The question of a worker that asks none.
+pub(crate) const NOTHING: &str = "nothing";
 
 /// What a worker is told on a line of its input; it answers with a number on one of its output.
 pub(crate) enum Order {
@@ -33,19 +35,15 @@ pub(crate) struct Worker {
 }
 
 impl Worker {
-    /// One that asks `presence`, `verdict`, `permit`, `statx` or `nothing`.
+    /// One that asks a question, see [`contestants::question`].
     pub(crate) fn start(question: &str) -> Self {
-        let mut worker = Self::of(Command::new(std::env::current_exe().expect("this program")), question);
-        worker.hear();
-        worker
-    }
-
-    fn of(mut command: Command, question: &str) -> Self {
-        command.args([WORKER, question]).stdin(Stdio::piped()).stdout(Stdio::piped());
-        let mut process = command.spawn().expect("start a worker");
+        let mut process =
+            worker(question).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("start a worker");
         let input = process.stdin.take();
         let output = BufReader::new(process.stdout.take().expect("its output"));
-        Worker { process, input, output }
+        let mut worker = Worker { process, input, output };
+        worker.ask(&Order::Times(1));
+        worker
     }
 
     pub(crate) fn pid(&self) -> Pid {
@@ -74,6 +72,13 @@ impl Worker {
     }
 }
 
+/// The command that is one.
+pub(crate) fn worker(question: &str) -> Command {
+    let mut command = Command::new(std::env::current_exe().expect("this program"));
+    command.args([WORKER, question]);
+    command
+}
+
 impl Drop for Worker {
     fn drop(&mut self) {
         drop(self.input.take());
@@ -83,15 +88,19 @@ impl Drop for Worker {
 
 /// Runs a worker until its input ends.
 pub(crate) fn work(question: &str) {
-    let mounts = (question != "nothing").then(open);
-    let mut ask = question_of(question, mounts.as_ref());
+    let mounts = (question != NOTHING).then(open);
+    let mut ask: Box<dyn FnMut()> = match &mounts {
+        Some(mounts) => contestants::question(question, mounts),
+        None => Box::new(|| ()),
+    };
     (0..20).for_each(|_| ask());
-    answer(0);
     for line in std::io::stdin().lines() {
         let line = line.expect("an order");
-        let (verb, number) = line.split_once(' ').expect("an order and a number");
+        let (verb, number) = line.split_once(' ').unwrap_or(("time", &line));
         let number = number.parse().expect("a number");
         match verb {
+            // As the programs in C do.
+            "time" => answer(time_of(number, &mut ask).as_nanos().try_into().expect("less than centuries")),
             "times" => {
                 (0..number).for_each(|_| ask());
                 answer(number);
@@ -100,18 +109,6 @@ pub(crate) fn work(question: &str) {
             "memory" => answer(private_memory()),
             _ => panic!("no such order: {line:?}"),
         }
-    }
-}
-
-fn question_of<'m>(question: &str, mounts: Option<&'m Mounts>) -> Box<dyn FnMut() + 'm> {
-    let Some(mounts) = mounts else { return Box::new(|| ()) };
-    let (mountpoint, bob) = (mail(), mail().join("bob"));
-    match question {
-        "statx" => Box::new(statx_in_rust()),
-        "presence" => Box::new(move || drop(black_box(mounts.presence(&mountpoint)))),
-        "verdict" => Box::new(move || mounts.verdict(Operation::Open, &bob).expect("permitted")),
-        "permit" => Box::new(move || drop(mounts.authorize(Operation::Open, &[&bob]).expect("permitted"))),
-        _ => panic!("no such question: {question}"),
     }
 }
 

@@ -2,18 +2,19 @@
 
 use super::table::{Table, number};
 use crate::contest::Figure;
-use crate::contestants::BEYOND;
 use crate::figures::{Figures, Size, find};
 
 /// Most that a question may cost, in multiples of one `statx`, at any size.
-const QUESTIONS: [(&str, f64); 6] = [
+const QUESTIONS: [(&str, f64); 5] = [
     ("presence", 1.2),
     ("presence below an automount", 2.5),
     ("presence below FUSE", 2.5),
     ("verdict", 3.2),
     ("verdict, to be created", 6.0),
-    (BEYOND, 2.3),
 ];
+
+/// Most that a permit may cost more than a verdict.
+const PERMIT: f64 = 2.3;
 
 /// Most that a figure may grow by, from the smallest to the largest size.
 pub(super) const GROWTH: f64 = 1.2;
@@ -38,19 +39,42 @@ const COMMANDS: [(usize, f64); 3] = [(0, 1.005), (1, 1.02), (1_000, 1.02)];
 struct Bound {
     what: String,
     measured: f64,
-    is_kept: bool,
-    limit: String,
+    limit: Limit,
+}
+
+enum Limit {
+    AtMost(f64),
+    AtLeast(f64),
 }
 
 impl Bound {
     fn at_most(what: impl Into<String>, measured: f64, limit: f64) -> Self {
-        let is_kept = measured <= limit;
-        Bound { what: what.into(), measured, is_kept, limit: format!("at most {limit}") }
+        Bound { what: what.into(), measured, limit: Limit::AtMost(limit) }
     }
 
     fn at_least(what: impl Into<String>, measured: f64, limit: f64) -> Self {
-        let is_kept = measured >= limit;
-        Bound { what: what.into(), measured, is_kept, limit: format!("at least {limit}") }
+        Bound { what: what.into(), measured, limit: Limit::AtLeast(limit) }
+    }
+
+    fn is_kept(&self) -> bool {
+        match self.limit {
+            Limit::AtMost(limit) => self.measured <= limit,
+            Limit::AtLeast(limit) => self.measured >= limit,
+        }
+    }
+
+    fn row(&self) -> [String; 4] {
+        let limit = match self.limit {
+            Limit::AtMost(limit) => format!("at most {limit}"),
+            Limit::AtLeast(limit) => format!("at least {limit}"),
+        };
+        // A bound of a few thousandths wants as many digits.
+        let measured = match self.limit {
+            Limit::AtMost(limit) if (1.0..1.1).contains(&limit) => format!("{:.3}", self.measured),
+            _ => number(self.measured),
+        };
+        let kept = if self.is_kept() { "kept" } else { "**not kept**" };
+        [self.what.clone(), measured, limit, kept.to_owned()]
     }
 }
 
@@ -61,17 +85,8 @@ pub(super) fn write(figures: &Figures) -> String {
         .flat_map(|section| section(figures))
         .collect();
     let mut table = Table::new(["what", "measured", "bound", ""]);
-    for bound in &bounds {
-        // To the thousandth where a bound is that close to one.
-        let measured = if bound.limit.contains("1.0") {
-            format!("{:.3}", bound.measured)
-        } else {
-            number(bound.measured)
-        };
-        let kept = if bound.is_kept { "kept" } else { "**not kept**" };
-        table.row([&bound.what, &measured, &bound.limit, kept]);
-    }
-    let kept = bounds.iter().filter(|bound| bound.is_kept).count();
+    bounds.iter().for_each(|bound| table.row(bound.row()));
+    let kept = bounds.iter().filter(|bound| bound.is_kept()).count();
     format!(
         "{kept} of {} bounds are kept. What is compared with them is the median.\n\n{table}",
         bounds.len()
@@ -96,7 +111,10 @@ fn questions(figures: &Figures) -> Vec<Bound> {
         let what = format!("{name}, in multiples of one `statx`, at the worst of all sizes");
         Some(Bound::at_most(what, highest(medians)?, limit))
     };
-    QUESTIONS.into_iter().filter_map(bound).collect()
+    let beyond = |size: &Size| Some(size.ratio("permit")?.median - size.ratio("verdict")?.median);
+    let permit = highest(sizes(figures).iter().filter_map(beyond))
+        .map(|worst| Bound::at_most("what a permit takes beyond a verdict, in the same way", worst, PERMIT));
+    QUESTIONS.into_iter().filter_map(bound).chain(permit).collect()
 }
 
 /// By how much a figure grows from the smallest size to the largest.
