@@ -3,11 +3,12 @@
 use std::collections::BTreeSet;
 use std::io;
 
-use fixtures::dovecot::{Format, Truth, underneath};
+use fixtures::dovecot::{Truth, underneath};
 
 use crate::effect;
 use crate::plan::{Action, Away, When, goes_on};
 use crate::scene::Scene;
+use crate::setup::Setup;
 use crate::site::{Guard, Site, USER};
 
 /// The verdicts that a cell may lack:
@@ -32,22 +33,27 @@ pub(crate) struct Cell {
 
 impl Cell {
     /// How a cell is called in messages, and found by `MOUNTGUARD_MATRIX`.
-    pub(crate) fn name(format: Format, away: Away, when: When, action: &str) -> String {
-        format!("{} {} {} {action}", format.name(), away.name(), when.name())
+    pub(crate) fn name(setup: Setup, away: Away, when: When, action: &str) -> String {
+        format!("{} {} {} {action}", setup.name(), away.name(), when.name())
     }
 
     /// Runs one cell, from a fresh store to the last look at it.
     pub(crate) fn run(site: &Site, away: Away, when: When, action: &Action) -> Cell {
         site.restore(away);
         let logged = site.dovecot.log().len();
+        let bare =
+            || site.mountpoint(away).map(|at| underneath(at).expect("look underneath")).unwrap_or_default();
+        let shadow = bare();
         let mut scene = Scene::new(site);
         act(&mut scene, away, when, action);
-        let strays = site.mountpoint(away).map(|at| underneath(at).expect("look underneath"));
+        let beneath = bare();
+        let strays = beneath.iter().filter(|path| !shadow.contains(path));
+        let strays = strays.chain(shadow.iter().filter(|path| !beneath.contains(path)));
+        let strays = strays.map(|path| path.display().to_string()).collect();
         let lost = lost(&scene, action);
         let log = site.dovecot.log().split_off(logged);
         scene.note("", format!("-- log:\n{log}"));
 
-        let strays = strays.into_iter().flatten().map(|path| path.display().to_string()).collect();
         let stopped = stopped(&scene, away, action);
         let crashed = |line: &&str| line.contains("Panic:") || line.contains("killed with signal");
         scene.crashes.extend(log.lines().filter(crashed).map(str::to_owned));
@@ -97,7 +103,7 @@ fn stopped(scene: &Scene<'_>, away: Away, action: &Action) -> Vec<String> {
     if scene.site.guard == Guard::Stock && away != Away::Nothing {
         return Vec::new();
     }
-    let format = scene.site.format;
+    let format = scene.site.setup.format;
     let stopped = scene.stopped.iter();
     let stopped =
         stopped.filter(|places| places.iter().all(|place| goes_on(format, away, action.name, *place)));

@@ -18,6 +18,7 @@ mod plan;
 mod report;
 mod scene;
 mod scope;
+mod setup;
 mod site;
 
 use fixtures::dovecot::Format;
@@ -26,26 +27,27 @@ use fixtures::lab;
 use cell::Cell;
 use report::Report;
 use scope::Scope;
+use setup::{Setup, Variant};
 use site::{Guard, Site};
 
-fn matrix(format: Format) {
+fn matrix(setup: Setup) {
     let scope = Scope::from_environment();
-    let cells = scope.cells(format);
+    let cells = scope.cells(setup);
     if cells.is_empty() {
         return;
     }
     for guard in [Guard::Stock, Guard::Guarded] {
         lab!(guard.name(), |lab| {
-            let report = Report::create(format, guard);
-            let site = Site::start(lab, format, guard);
+            let report = Report::create(setup, guard);
+            let site = Site::start(lab, setup, guard);
             for (away, when, action) in &cells {
                 report.add(&Cell::run(&site, *away, *when, action));
             }
         });
     }
-    report::judge(format);
-    if !matches!(scope, Scope::Named(_)) {
-        report::stock_has_lost(format);
+    report::judge(setup);
+    if setup.variant == Variant::Usual && !matches!(scope, Scope::Named(_)) {
+        report::stock_has_lost(setup);
     }
 }
 
@@ -57,7 +59,7 @@ macro_rules! tests {
             #[test]
             #[ignore = "needs root: real Dovecot"]
             fn is_lossless_honest_and_clean() {
-                crate::matrix(Format::$variant);
+                crate::matrix(crate::setup::Setup::usual(Format::$variant));
             }
 
             #[test]
@@ -76,4 +78,22 @@ tests! {
     maildir: Maildir,
     maildir_fs: MaildirFs,
     mbox: Mbox,
+}
+
+macro_rules! variants {
+    ($($name:ident: $format:ident $variant:ident,)*) => {
+        $(#[test]
+        #[ignore = "needs root: real Dovecot"]
+        fn $name() {
+            matrix(Setup { format: Format::$format, variant: Variant::$variant });
+        })*
+    };
+}
+
+// A selection: what is particular to each of them.
+variants! {
+    index_layout_is_lossless_honest_and_clean: Mdbox IndexLayout,
+    no_list_index_is_lossless_honest_and_clean: Sdbox NoListIndex,
+    shadow_directory_is_lossless_honest_and_clean: Maildir Shadow,
+    sealed_directory_is_lossless_honest_and_clean: Mdbox Sealed,
 }

@@ -13,6 +13,7 @@ use crate::cell::recovered;
 use crate::plan::Away;
 use crate::report;
 use crate::scope::Scope;
+use crate::setup::Setup;
 use crate::site::{self, FOLDER, Guard, INBOX, Site, USER, message};
 
 /// A mail that the user files in the local copy while the filesystem is away.
@@ -131,7 +132,7 @@ fn outage(site: &Site, away: Away) -> String {
     let strays = underneath(site.mountpoint(away).expect("a filesystem")).expect("look underneath");
     costs.extend(strays.iter().map(|path| format!("underneath: {}", path.display())));
     if site.guard == Guard::Guarded && !costs.is_empty() {
-        report::show(&format!("{} {} mbsync\n{}", site.format.name(), away.name(), said.join("--\n")));
+        report::show(&format!("{} {} mbsync\n{}", site.setup.format.name(), away.name(), said.join("--\n")));
     }
     costs.join("; ")
 }
@@ -167,7 +168,7 @@ pub(crate) fn through_outages(format: Format) {
     }
     for guard in [Guard::Stock, Guard::Guarded] {
         lab!(guard.name(), |lab| {
-            let site = Site::start(lab, format, guard);
+            let site = Site::start(lab, Setup::usual(format), guard);
             let mut text = String::new();
             for away in &outages {
                 let _ = writeln!(text, "{}\t{}", away.name(), outage(&site, *away).replace('\n', " "));

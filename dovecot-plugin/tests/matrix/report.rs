@@ -7,15 +7,14 @@ use std::fs::{self, File};
 use std::io::Write as _;
 use std::path::PathBuf;
 
-use fixtures::dovecot::Format;
-
 use crate::cell::Cell;
 use crate::plan::{ACTIONS, Away, When};
+use crate::setup::Setup;
 use crate::site::Guard;
 
 /// The results of one format and server: a file with a line for each cell, and one with all that was said.
 pub(crate) struct Report {
-    format: Format,
+    setup: Setup,
     guard: Guard,
     lines: File,
     transcripts: File,
@@ -25,24 +24,24 @@ fn directory() -> PathBuf {
     PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("matrix")
 }
 
-fn name(format: Format, guard: Guard) -> String {
-    format!("{}-{}", format.name(), guard.name())
+fn name(setup: Setup, guard: Guard) -> String {
+    format!("{}-{}", setup.name(), guard.name())
 }
 
 impl Report {
-    pub(crate) fn create(format: Format, guard: Guard) -> Report {
+    pub(crate) fn create(setup: Setup, guard: Guard) -> Report {
         fs::create_dir_all(directory()).expect("a directory for results");
         let create = |name: &str| File::create(directory().join(name)).expect("results");
-        let lines = create(&name(format, guard));
-        let transcripts = create(&format!("{}.transcripts", name(format, guard)));
-        Report { format, guard, lines, transcripts }
+        let lines = create(&name(setup, guard));
+        let transcripts = create(&format!("{}.transcripts", name(setup, guard)));
+        Report { setup, guard, lines, transcripts }
     }
 
     /// Writes a cell down, and shows all that was said in it when something is wrong.
     pub(crate) fn add(&self, cell: &Cell) {
         let line = [cell.away.name(), cell.when.name(), cell.action, &cell.lacks, &cell.why.join(" | ")];
         writeln!(&self.lines, "{}", line.join("\t").replace('\n', " ")).expect("results");
-        let name = Cell::name(self.format, cell.away, cell.when, cell.action);
+        let name = Cell::name(self.setup, cell.away, cell.when, cell.action);
         let guard = self.guard.name();
         let said = format!("\n=== {name}, {guard}\n{}\n{}", cell.why.join("\n"), cell.transcript);
         (&self.transcripts).write_all(said.as_bytes()).expect("results");
@@ -70,20 +69,20 @@ pub(crate) fn kept(name: &str) -> String {
 }
 
 /// The letters for each cell, by what is away, when, and the action.
-fn read(format: Format, guard: Guard) -> Cells {
+fn read(setup: Setup, guard: Guard) -> Cells {
     let cell = |line: &str| {
         let mut words = line.split('\t').map(str::to_owned);
         let mut next = || words.next().expect("a word of the results");
         ([next(), next(), next()], next())
     };
-    kept(&name(format, guard)).lines().map(cell).collect()
+    kept(&name(setup, guard)).lines().map(cell).collect()
 }
 
 /// Prints the table and panics unless the guarded server was faultless, and any where nothing was away.
-pub(crate) fn judge(format: Format) {
-    let [stock, guarded] = [Guard::Stock, Guard::Guarded].map(|guard| read(format, guard));
-    let table = table(format, &stock, &guarded);
-    keep(&format!("{}.md", format.name()), &table);
+pub(crate) fn judge(setup: Setup) {
+    let [stock, guarded] = [Guard::Stock, Guard::Guarded].map(|guard| read(setup, guard));
+    let table = table(setup, &stock, &guarded);
+    keep(&format!("{}.md", setup.name()), &table);
     show(&table);
     let faulty: Vec<_> = guarded.iter().filter(|(_, lacks)| !lacks.is_empty()).collect();
     assert!(faulty.is_empty(), "{} of {} cells fail: {faulty:?}", faulty.len(), guarded.len());
@@ -93,8 +92,8 @@ pub(crate) fn judge(format: Format) {
 }
 
 /// Panics unless the stock server has lost something: otherwise the guarded one's success would mean nothing.
-pub(crate) fn stock_has_lost(format: Format) {
-    let lost = read(format, Guard::Stock).values().any(|lacks| lacks.contains('L'));
+pub(crate) fn stock_has_lost(setup: Setup) {
+    let lost = read(setup, Guard::Stock).values().any(|lacks| lacks.contains('L'));
     assert!(lost, "stock Dovecot lost nothing: this shows nothing");
 }
 
@@ -102,12 +101,14 @@ type Cells = BTreeMap<[String; 3], String>;
 
 /// A row for each action, a column for each filesystem, in which each time has a word: what the stock server lacked,
 /// `·` for nothing, and in bold what the guarded one did.
-fn table(format: Format, stock: &Cells, guarded: &Cells) -> String {
-    let columns = Away::of(format).iter().map(|away| away.name());
-    let columns: Vec<_> = columns.filter(|away| *away != Away::Nothing.name()).collect();
-    let mut text = format!("## {}\n\n{}", format.name(), counts(stock, guarded));
+fn table(setup: Setup, stock: &Cells, guarded: &Cells) -> String {
+    let columns = Away::of(setup.format).iter().map(|away| away.name());
+    let met = |away: &&str| *away != Away::Nothing.name() && stock.keys().any(|cell| cell[0] == **away);
+    let columns: Vec<_> = columns.filter(met).collect();
+    let counts = counts(stock, guarded);
+    let mut text = format!("## {}\n\n{}{counts}", setup.name(), setup.variant.description());
     let _ = writeln!(text, "\n| | {} |\n|-|{}", columns.join(" | "), "-|".repeat(columns.len()));
-    for action in &ACTIONS {
+    for action in ACTIONS.iter().filter(|action| stock.keys().any(|cell| cell[2] == action.name)) {
         let times = When::ALL.into_iter().filter(|when| when.concerns(action));
         let cell = |away: &&str| {
             let words = times.clone().map(|when| word([away, when.name(), action.name], stock, guarded));

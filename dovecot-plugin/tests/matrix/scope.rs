@@ -4,6 +4,7 @@ use fixtures::dovecot::Format;
 
 use crate::cell::Cell;
 use crate::plan::{ACTIONS, Action, Away, When};
+use crate::setup::Setup;
 
 /// One in so many cells is part of the covering subset; every action meets every role in some format then.
 const SUBSET: usize = 8;
@@ -39,17 +40,19 @@ impl Scope {
         roles.filter(|(row, away)| wanted(*row, **away)).map(|(_, away)| *away).collect()
     }
 
-    pub(crate) fn cells(&self, format: Format) -> Vec<(Away, When, &'static Action)> {
-        let shift = shift(format);
+    pub(crate) fn cells(&self, setup: Setup) -> Vec<(Away, When, &'static Action)> {
+        let shift = shift(setup.format);
         let mut cells = Vec::new();
-        for (row, away) in Away::of(format).iter().enumerate() {
+        for (row, away) in
+            Away::of(setup.format).iter().enumerate().filter(|(_, away)| matters(setup, **away))
+        {
             for (late, when) in When::ALL.into_iter().enumerate() {
-                for (column, action) in ACTIONS.iter().enumerate().filter(|(_, action)| when.concerns(action))
-                {
+                let concerned = |action: &Action| when.concerns(action) && is_concerned(setup, action);
+                for (column, action) in ACTIONS.iter().enumerate().filter(|(_, action)| concerned(action)) {
                     let wanted = match self {
                         Scope::All => true,
                         Scope::Covering => (row + column + 2 * shift + late) % SUBSET == 0,
-                        Scope::Named(words) => named(words, &Cell::name(format, *away, when, action.name)),
+                        Scope::Named(words) => named(words, &Cell::name(setup, *away, when, action.name)),
                     };
                     if wanted {
                         cells.push((*away, when, action));
@@ -59,6 +62,14 @@ impl Scope {
         }
         cells
     }
+}
+
+fn matters(setup: Setup, away: Away) -> bool {
+    setup.variant.roles().is_none_or(|roles| roles.contains(&away))
+}
+
+fn is_concerned(setup: Setup, action: &Action) -> bool {
+    setup.variant.actions().is_none_or(|names| names.contains(&action.name))
 }
 
 /// Other formats' subsets hold other cells.

@@ -11,6 +11,7 @@ use fixtures::lab::{Lab, Mount};
 
 use crate::built::plugin;
 use crate::plan::Away;
+use crate::setup::{Setup, Variant};
 
 pub(crate) const USER: &str = "bob";
 
@@ -56,7 +57,7 @@ impl Guard {
 /// A private Dovecot, its filesystems, and a copy of what was on them at first.
 pub(crate) struct Site {
     pub(crate) dovecot: Dovecot,
-    pub(crate) format: Format,
+    pub(crate) setup: Setup,
     pub(crate) guard: Guard,
     /// What the user has at first.
     pub(crate) before: Truth,
@@ -65,20 +66,26 @@ pub(crate) struct Site {
     mounts: Vec<(Away, Mount)>,
     root: PathBuf,
     template: PathBuf,
+    /// A copy of what a new user has.
+    shadow: PathBuf,
 }
 
 impl Site {
-    pub(crate) fn start(lab: &Lab, format: Format, guard: Guard) -> Site {
+    pub(crate) fn start(lab: &Lab, setup: Setup, guard: Guard) -> Site {
         let root = lab.dir("srv");
-        let roles = Away::of(format).iter().filter(|away| **away != Away::Nothing);
+        let roles = Away::of(setup.format).iter().filter(|away| **away != Away::Nothing);
         let mounts: Vec<_> = roles.map(|&away| (away, writable_mount(lab, away))).collect();
         writable(&lab.dir("srv/replica"));
-        let dovecot = Dovecot::start(&configuration(format, guard, &root)).expect("dovecot starts");
+        let dovecot = Dovecot::start(&configuration(setup, guard, &root)).expect("dovecot starts");
         register(&dovecot.state_dir(), &mounts);
         let template = lab.dir("template");
+        let shadow = lab.dir("shadow");
         let before = Truth::default();
-        let mut site =
-            Site { dovecot, format, guard, before, replica_before: Vec::new(), mounts, root, template };
+        let replica_before = Vec::new();
+        let mut site = Site { dovecot, setup, guard, before, replica_before, mounts, root, template, shadow };
+        if setup.variant == Variant::Shadow {
+            site.cast_shadow();
+        }
         site.fill();
         site.await_quiet();
         copy(&site.root, &site.template);
@@ -116,9 +123,25 @@ impl Site {
         self.await_quiet();
         self.take_away(away);
         clear(&self.root);
+        if let Some(bare) = self.mountpoint(away) {
+            self.setup.variant.prepare(bare);
+            if self.setup.variant == Variant::Shadow {
+                copy(&self.shadow.join(away.name()), bare);
+            }
+        }
         self.bring_back(away);
         clear(&self.root);
         copy(&self.template, &self.root);
+    }
+
+    /// Keeps what a user has who has just come, and begins anew.
+    fn cast_shadow(&self) {
+        let mut imap = self.dovecot.imap(USER).expect("login");
+        done(&mut imap, "SELECT INBOX");
+        done(&mut imap, "LOGOUT");
+        self.await_quiet();
+        copy(&self.root, &self.shadow);
+        clear(&self.root);
     }
 
     /// Waits until all mail processes have ended: what a session does at its end is done then.
@@ -247,14 +270,15 @@ fn copy(from: &Path, to: &Path) {
 }
 
 /// Dovecot's settings, with all that may be elsewhere in a place of its own.
-fn configuration(format: Format, guard: Guard, root: &Path) -> Config {
+fn configuration(setup: Setup, guard: Guard, root: &Path) -> Config {
+    let Setup { format, variant } = setup;
     let mut config = Config::new(Store::new(format, root));
     let root = root.display();
     config.extra = format!(
         "\
-mail_location = {}
+mail_location = {}{}
 mail_attachment_min_size = 1k
-{}
+{}{}
 namespace other {{
   prefix = Other/
   separator = /
@@ -274,6 +298,8 @@ protocol lda {{
 }}
 ",
         location(format, &format!("{root}")),
+        variant.location(),
+        variant.settings(),
         match format {
             Format::Mdbox | Format::Sdbox => format!("mail_attachment_dir = {root}/attachments/%u"),
             _ => String::new(),
