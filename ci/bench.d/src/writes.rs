@@ -1,7 +1,8 @@
-//! What a change of the registry costs beside writing a file of that size.
+//! What a change of the registry costs beside writing a file of that size, by the clock and in processor time.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::Write;
+use std::path::Path;
 use std::time::Instant;
 
 use mount_core::State;
@@ -9,39 +10,80 @@ use mount_core::registry::{Pattern, Store};
 
 use crate::contest::Ratio;
 use crate::place::{directories, online, tenant};
+use crate::repeat::thread_time;
 
-const ROUNDS: usize = 11;
+const ROUNDS: usize = 101;
 
-/// Add, state change and remove, as multiples of writing and fsyncing as many bytes to the same disk.
-pub(crate) fn compare() -> [(&'static str, Ratio); 3] {
-    let store = Store::new(directories());
-    let bytes = std::fs::read(directories().persistent()).expect("the registry");
-    let path = tenant(999_999);
-    let pattern = || Pattern::parse(&path).expect("a path to register").into_owned();
-    let mut samples = [Vec::new(), Vec::new(), Vec::new()];
-    for _ in 0..ROUNDS {
-        let mut time = |at: usize, work: &mut dyn FnMut()| {
-            let plain = seconds(&mut || write_plainly(&bytes));
-            samples[at].push(seconds(work) / plain);
-        };
-        time(0, &mut || assert!(store.update(|list| list.insert(online(&path))).is_ok(), "add"));
-        time(1, &mut || {
-            assert!(store.update(|list| list.set_state(&pattern(), State::Offline)).is_ok(), "state")
-        });
-        time(2, &mut || assert!(store.update(|list| list.forget(&pattern())).is_ok(), "remove"));
-    }
-    let [add, state, remove] = samples.map(Ratio::of);
-    [("add", add), ("state", state), ("remove", remove)]
+/// One measurement in seconds.
+#[derive(Clone, Copy)]
+struct Cost {
+    clock: f64,
+    processor: f64,
 }
 
-fn write_plainly(bytes: &[u8]) {
-    let mut file = File::create(directories().state.join("plain")).expect("a file");
+/// A change, and the two things it is compared with, as measured in one turn.
+struct Turn {
+    plain: Cost,
+    bare: Cost,
+    change: Cost,
+}
+
+/// Add, state change and remove, by the clock, as multiples of writing and fsyncing as many bytes to the same disk.
+///
+/// Tells besides what a change is of the processor time of that, and of a bare replacement: what the system calls take
+/// that a registry cannot do without.
+pub(crate) fn compare() -> [(&'static str, Ratio); 3] {
+    let store = Store::new(directories());
+    let bytes = fs::read(directories().persistent()).expect("the registry");
+    let path = tenant(999_999);
+    let pattern = || Pattern::parse(&path).expect("a path to register").into_owned();
+    let add = || assert!(store.update(|list| list.insert(online(&path))).is_ok(), "add");
+    let state = || assert!(store.update(|list| list.set_state(&pattern(), State::Offline)).is_ok(), "state");
+    let remove = || assert!(store.update(|list| list.forget(&pattern())).is_ok(), "remove");
+    let changes: [(&str, &dyn Fn()); 3] = [("add", &add), ("state", &state), ("remove", &remove)];
+    let mut turns = changes.map(|_| Vec::new());
+    for _ in 0..ROUNDS {
+        for ((_, change), turns) in changes.iter().zip(&mut turns) {
+            let plain = cost(&|| write(&directories().state.join("plain"), &bytes));
+            turns.push(Turn { plain, bare: cost(&|| replace_barely(&bytes)), change: cost(change) });
+        }
+    }
+    std::array::from_fn(|at| (changes[at].0, ratio(changes[at].0, &turns[at])))
+}
+
+fn ratio(name: &str, turns: &[Turn]) -> Ratio {
+    let of = |multiple: fn(&Turn) -> f64| Ratio::of(turns.iter().map(multiple).collect());
+    let over_plain = of(|turn| turn.change.clock / turn.plain.clock);
+    crate::progress(&format!(
+        "{name}: by the clock {:.2} of a plain write and {:.2} of a bare replacement, which is {:.2}; \
+         in processor time {:.2} and {:.2}",
+        over_plain.median,
+        of(|turn| turn.change.clock / turn.bare.clock).median,
+        of(|turn| turn.bare.clock / turn.plain.clock).median,
+        of(|turn| turn.change.processor / turn.plain.processor).median,
+        of(|turn| turn.change.processor / turn.bare.processor).median,
+    ));
+    over_plain
+}
+
+/// Both files as a registry replaces them, of bytes that are there already: nothing is read, looked up or locked.
+fn replace_barely(bytes: &[u8]) {
+    for directory in [directories().state, directories().run] {
+        let (temporary, file) = (directory.join("bare.tmp"), directory.join("bare"));
+        write(&temporary, bytes);
+        fs::rename(&temporary, &file).expect("rename");
+        File::open(&directory).and_then(|directory| directory.sync_all()).expect("fsync the directory");
+    }
+}
+
+fn write(path: &Path, bytes: &[u8]) {
+    let mut file = File::create(path).expect("a file");
     file.write_all(bytes).expect("write");
     file.sync_all().expect("fsync");
 }
 
-fn seconds(work: &mut dyn FnMut()) -> f64 {
-    let begun = Instant::now();
+fn cost(work: &dyn Fn()) -> Cost {
+    let (clock, processor) = (Instant::now(), thread_time());
     work();
-    begun.elapsed().as_secs_f64()
+    Cost { clock: clock.elapsed().as_secs_f64(), processor: (thread_time() - processor).as_secs_f64() }
 }
