@@ -2,10 +2,11 @@
 
 mod support;
 
-use std::fs::{self, File};
+use std::fs;
+use std::io::Read;
 use std::os::unix::fs::MetadataExt;
-use std::path::PathBuf;
-use std::process::Output;
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -30,21 +31,39 @@ fn site(lab: &Lab, guard: Guard) -> Site {
     site
 }
 
+/// Somebody else who has a file locked.
+struct Locked(Child);
+
+impl Locked {
+    fn new(file: &Path) -> Locked {
+        let mut flock = Command::new("flock");
+        flock.arg(file).args(["sh", "-c", "echo locked; cat"]);
+        let mut child = flock.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("flock");
+        let mut said = [0; 6];
+        child.stdout.as_mut().expect("its output").read_exact(&mut said).expect("the lock");
+        Locked(child)
+    }
+
+    fn unlock(mut self) {
+        drop(self.0.stdin.take());
+        self.0.wait().expect("flock ends");
+    }
+}
+
 /// Runs `doveadm` and, where it waits for the lock on the map, the interruption.
 fn interrupted(site: &Site, arguments: &[&str], interruption: impl FnOnce()) -> Output {
     let map = site.dovecot.store().path(Role::Index, "bob").join("storage/dovecot.map.index.log");
-    let lock = File::open(&map).unwrap_or_else(|error| panic!("{map:?}: {error}"));
-    lock.lock().expect("the lock on the map");
+    let lock = Locked::new(&map);
     thread::scope(|scope| {
         let running = scope.spawn(|| site.dovecot.doveadm(arguments).expect("doveadm"));
         await_waiting(&map);
         interruption();
-        lock.unlock().expect("the lock on the map");
+        lock.unlock();
         running.join().expect("doveadm ends")
     })
 }
 
-fn await_waiting(file: &PathBuf) {
+fn await_waiting(file: &Path) {
     let inode = format!(":{} ", fs::metadata(file).expect("the locked file").ino());
     let deadline = Instant::now() + Duration::from_secs(60);
     let waits = |line: &str| line.contains("-> FLOCK") && line.contains(&inode);
