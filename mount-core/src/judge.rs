@@ -71,9 +71,17 @@ struct Question<'a> {
     operation: Operation,
     path: &'a Path,
     generation: u64,
+    /// The generation since which nothing may have come and gone, when that is asked for.
+    since: Option<u64>,
 }
 
 impl<'q> Question<'q> {
+    /// Whether what is mounted now is not what was since then: what the caller has opened meanwhile may lie underneath.
+    fn is_interrupted(&self, before: &Observation, now: &Observation) -> bool {
+        let counts = self.since == Some(before.generation) && before.mount.is_some();
+        counts && now.presence == Presence::Mounted && now.mount != before.mount
+    }
+
     fn clean(&self) -> Result<Cow<'q, [u8]>, Refusal> {
         path::clean(self.path).map_err(|error| self.refuse(None, Cause::Path(error)))
     }
@@ -177,7 +185,7 @@ impl Judge {
         if self.index.is_empty() {
             return Ok(());
         }
-        let mut question = Question { operation, path, generation: epoch.table() };
+        let mut question = Question { operation, path, generation: epoch.table(), since: None };
         let asked = question.clean()?;
         self.route(&mut question, &asked, None).map(|_| ())
     }
@@ -192,7 +200,7 @@ impl Judge {
         let mut generation = epoch.table();
         let mut permit = Permit::new(operation, Rc::clone(&self.detector), epoch);
         for path in paths {
-            let mut question = Question { operation, path, generation };
+            let mut question = Question { operation, path, generation, since: Some(epoch.table()) };
             let asked = question.clean()?;
             let target = if self.index.is_empty() {
                 Target { asked: asked.into_owned(), real: None, start: None }
@@ -343,7 +351,11 @@ impl Judge {
         if matches!(state, State::Offline | State::Failover) {
             return refuse(Cause::State(state));
         }
+        let before = known.observation();
         let observation = self.observation(question, known, evidence);
+        if before.is_some_and(|before| question.is_interrupted(&before, &observation)) {
+            return refuse(Cause::Vanished);
+        }
         match known.presence(&observation) {
             Presence::Mounted | Presence::Idle => {}
             presence => return refuse(Cause::Presence(presence)),

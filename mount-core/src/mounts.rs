@@ -201,7 +201,9 @@ impl Mounts {
         self.authorize_since(self.epoch(), operation, paths)
     }
 
-    /// The same for a caller that has asked for the epoch, as [`Mounts::verdict_since`].
+    /// The same for a caller that has asked for the epoch, as [`Mounts::verdict_since`], and who may have opened
+    /// something in between on the strength of a verdict given in that epoch. What was unmounted since and is mounted
+    /// again is refused: that something may lie underneath.
     ///
     /// # Errors
     /// The first [`Refusal`].

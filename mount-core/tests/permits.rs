@@ -193,6 +193,28 @@ fn permit_tells_the_epoch_it_was_given_in() {
 }
 
 #[test]
+fn what_was_away_since_the_epoch_is_refused_though_it_is_back() {
+    lab!(|lab| {
+        let (mail, index) = (lab.tmpfs("srv/mail"), lab.tmpfs("srv/index"));
+        let registry = Registry::in_lab(lab);
+        registry.register(mail.path(), State::Online).register(index.path(), State::Online);
+        let mounts = registry.open();
+        let epoch = mounts.epoch();
+        for root in [mail.path(), index.path()] {
+            mounts.verdict_since(epoch, Operation::Open, root).expect("mounted");
+        }
+        index.take_away_lazily();
+        index.bring_back();
+        mounts
+            .authorize_since(epoch, Operation::Create, &[mail.path()])
+            .expect("mail was there all the time");
+        let refusal = mounts.authorize_since(epoch, Operation::Create, &[mail.path(), index.path()]).err();
+        assert!(matches!(refusal.expect("index was not").cause(), Cause::Vanished));
+        mounts.authorize(Operation::Create, &[index.path()]).expect("a new epoch");
+    });
+}
+
+#[test]
 fn renamed_directory_above_a_mountpoint_disturbs_no_mount_table_but_is_verified() {
     lab!(|lab| {
         let mail = lab.tmpfs("srv/mail");
