@@ -1,6 +1,7 @@
 /* A mailbox: everything that opens, changes or looks at it as a whole. */
 
 #include "hooks.h"
+#include "absence.h"
 #include "dbox.h"
 #include "rebuild.h"
 #include "index-storage.h"
@@ -60,6 +61,8 @@ static int box_open(struct mailbox *box)
 		lead_with_refusal(box);
 	if (denied)
 		mount_guard_dbox_allow_rebuild(box);
+	if (ret < 0)
+		mount_guard_doubt_absence(box);
 	return ret;
 }
 
@@ -197,6 +200,16 @@ static struct mailbox_sync_context *box_sync_init(struct mailbox *box, enum mail
 	return ctx;
 }
 
+static int box_sync_deinit(struct mailbox_sync_context *ctx, struct mailbox_sync_status *status_r)
+{
+	struct mailbox *box = ctx->box;
+	int ret = super(box)->sync_deinit(ctx, status_r);
+
+	if (ret < 0)
+		mount_guard_doubt_absence(box);
+	return ret;
+}
+
 /* The lock lies in the list's own directories. An INBOX that has a place of its own is all that may be there. */
 static bool may_lock(struct mailbox *box)
 {
@@ -220,6 +233,7 @@ void mount_guard_mailbox_allocated(struct mailbox *box)
 	v->get_metadata = box_get_metadata;
 	v->set_subscribed = box_set_subscribed;
 	v->sync_init = box_sync_init;
+	v->sync_deinit = box_sync_deinit;
 	mount_guard_transaction_hooks(v);
 
 	gbox->stillborn = !may_lock(box);

@@ -295,12 +295,16 @@ bool mount_guard_permits_box_now(struct mailbox *box, enum mount_guard_moment mo
 	return permits_box(box, moment, MOUNT_GUARD_FLAG_NOW);
 }
 
+void mount_guard_try_again(struct mailbox *box)
+{
+	mail_storage_set_error(box->storage, MAIL_ERROR_TEMP,
+			       "[UNAVAILABLE] Mail storage has just come back, try again");
+}
+
 void mount_guard_refuse_again(struct mailbox *box, enum mount_guard_moment moment)
 {
-	if (mount_guard_permits_box(box, moment)) {
-		mail_storage_set_error(box->storage, MAIL_ERROR_TEMP,
-				       "[UNAVAILABLE] Mail storage has just come back, try again");
-	}
+	if (mount_guard_permits_box(box, moment))
+		mount_guard_try_again(box);
 }
 
 bool mount_guard_stays(struct mailbox *box, uint64_t permit, bool at_once)

@@ -2,6 +2,7 @@
    is answered only when the mounts stayed. */
 
 #include "hooks.h"
+#include "absence.h"
 #include "dbox.h"
 #include "index-storage.h"
 #include "mail-index-transaction-private.h"
@@ -87,6 +88,8 @@ transaction_commit(struct mailbox_transaction_context *t, struct mail_transactio
 	/* The transaction is gone from here on. */
 	if (!mount_guard_leave(box, &gt->permit))
 		ret = -1;
+	else if (ret < 0)
+		mount_guard_doubt_absence(box);
 	if (gt->spoilt_by != 0)
 		mount_guard_refuse_again(box, gt->spoilt_by);
 	i_free(gt->refused_save);
@@ -100,7 +103,8 @@ static void transaction_rollback(struct mailbox_transaction_context *t)
 	struct mailbox *box = t->box;
 
 	super(box)->transaction_rollback(t);
-	(void)mount_guard_leave(box, &gt->permit);
+	if (mount_guard_leave(box, &gt->permit))
+		mount_guard_doubt_absence(box);
 	i_free(gt->refused_save);
 	i_free(gt);
 }

@@ -3,67 +3,13 @@
 mod support;
 
 use std::fs;
-use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
-use fixtures::dovecot::{Dovecot, Format, Role};
+use fixtures::dovecot::{Format, Role};
 use fixtures::lab;
 use fixtures::lab::Lab;
+use support::traced::Session;
 use support::{Guard, Site, fill};
-
-/// An IMAP session of bob's in one process, so that there is nothing else to count.
-struct Session {
-    process: Child,
-    input: ChildStdin,
-    output: BufReader<ChildStdout>,
-}
-
-impl Session {
-    /// A session that is traced into the file, if there is one, with Dovecot's settings changed.
-    fn start(dovecot: &Dovecot, trace: Option<&Path>, settings: &[&str]) -> Session {
-        let mut command = Command::new(if trace.is_some() { "strace" } else { "doveadm" });
-        if let Some(trace) = trace {
-            command.args(["--quiet=all", "--signal=none", "--output"]).arg(trace).arg("doveadm");
-        }
-        command.arg("-c").arg(dovecot.configuration());
-        for setting in settings {
-            command.args(["-o", setting]);
-        }
-        command.args(["exec", "imap", "-u", "bob"]);
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
-        let mut process = command.spawn().expect("doveadm exec imap (and strace)");
-        let input = process.stdin.take().expect("piped");
-        let output = BufReader::new(process.stdout.take().expect("piped"));
-        let mut session = Session { process, input, output };
-        session.read_until("* PREAUTH");
-        session.command("SELECT INBOX");
-        session
-    }
-
-    fn read_until(&mut self, start: &str) -> String {
-        loop {
-            let mut line = String::new();
-            assert_ne!(self.output.read_line(&mut line).expect("IMAP"), 0, "the session ended");
-            if line.starts_with(start) {
-                return line;
-            }
-        }
-    }
-
-    fn command(&mut self, command: &str) {
-        // The message follows at once: a literal that need not be waited for.
-        let literal = if command.starts_with("APPEND") { " {11+}\r\nA: b\r\n\r\nc\r\n" } else { "" };
-        write!(self.input, "x {command}{literal}\r\n").expect("IMAP");
-        let answer = self.read_until("x ");
-        assert!(answer.starts_with("x OK"), "{command}: {answer}");
-    }
-
-    fn end(mut self) {
-        drop(self.input);
-        assert!(self.process.wait().expect("wait").success());
-    }
-}
 
 /// How often a command looks at the registry or at what it has opened (`statx`), at the mount table (`poll`), opens a
 /// directory (`openat2`), and finds none to open. Dovecot itself makes none of these calls.
@@ -94,7 +40,7 @@ const TIMES: usize = 15;
 /// The calls of the last of some commands, as most of its repetitions make them: on a slow machine a look lasts no
 /// longer than for a part of a command. `{}` in a command is the number of the repetition.
 fn calls(site: &Site, trace: &Path, commands: &[&str]) -> Calls {
-    let mut session = Session::start(&site.dovecot, Some(trace), &[]);
+    let mut session = Session::traced(&site.dovecot, &["--output".as_ref(), trace.as_ref()]);
     for number in 0..TIMES {
         commands.iter().for_each(|command| session.command(&command.replace("{}", &number.to_string())));
     }
