@@ -15,8 +15,7 @@ const TURNS: usize = 15;
 pub(crate) const ENOUGH: Duration = Duration::from_millis(120);
 
 /// How long a turn should take at least.
-const TURN: Duration = Duration::from_micros(1000);
-const TURN_OF_YARDSTICK: Duration = Duration::from_micros(500);
+pub(crate) const TURN: Duration = Duration::from_millis(1);
 
 /// Something that can be repeated so many times, and says how much processor time that took. It warms up before.
 pub(crate) type Repeat<'a> = Box<dyn FnMut(u64) -> Duration + 'a>;
@@ -59,8 +58,8 @@ pub(crate) struct Yardstick<'a> {
 }
 
 impl<'a> Yardstick<'a> {
-    pub(crate) fn new(mut repeat: Repeat<'a>) -> Self {
-        let count = calibrate(&mut repeat, TURN_OF_YARDSTICK);
+    pub(crate) fn new(mut repeat: Repeat<'a>, turn: Duration) -> Self {
+        let count = calibrate(&mut repeat, turn);
         Yardstick { repeat, count, turns: Vec::new() }
     }
 
@@ -83,7 +82,26 @@ pub(crate) fn compare(
     contestants: Vec<Contestant<'_>>,
     enough: Duration,
 ) -> Vec<Figure> {
-    let mut all: Vec<Measured<'_>> = contestants.into_iter().map(Measured::new).collect();
+    let measured = contestants.into_iter().map(|mut contestant| {
+        let count = calibrate(&mut contestant.repeat, TURN);
+        Measured::new(contestant, count)
+    });
+    take_turns(yardstick, measured.collect(), enough)
+}
+
+/// The same, where all do the same: as often in a turn as the yardstick, so that what only the first of a turn costs is
+/// in all of them alike.
+pub(crate) fn compare_alike(
+    yardstick: &mut Yardstick<'_>,
+    contestants: Vec<Contestant<'_>>,
+    enough: Duration,
+) -> Vec<Figure> {
+    let count = yardstick.count;
+    let measured = contestants.into_iter().map(|contestant| Measured::new(contestant, count));
+    take_turns(yardstick, measured.collect(), enough)
+}
+
+fn take_turns(yardstick: &mut Yardstick<'_>, mut all: Vec<Measured<'_>>, enough: Duration) -> Vec<Figure> {
     let mut before = yardstick.measure();
     while all.iter().any(|one| one.wants_another(enough)) {
         for one in all.iter_mut().filter(|one| one.wants_another(enough)) {
@@ -105,8 +123,7 @@ struct Measured<'a> {
 }
 
 impl<'a> Measured<'a> {
-    fn new(mut contestant: Contestant<'a>) -> Self {
-        let count = calibrate(&mut contestant.repeat, TURN);
+    fn new(contestant: Contestant<'a>, count: u64) -> Self {
         Measured { contestant, count, nanoseconds: Vec::new(), ratios: Vec::new() }
     }
 

@@ -23,7 +23,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use contest::{ENOUGH, Yardstick, compare};
+use contest::{ENOUGH, TURN, Yardstick, compare};
 use figures::{Figures, Run, Size, Start};
 use mount_core::Mounts;
 use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
@@ -130,7 +130,7 @@ fn by_size(questions: bool, command: bool, programs: &Programs) -> (Vec<Size>, V
 /// The library at every size; its peers, to whom it is all the same what is registered, once for each number of mounts.
 fn size(mounts: usize, registered: usize, opened: &Mounts, programs: &Programs) -> Size {
     let (mut yardstick, mut size) = on_one_processor(|| {
-        let mut yardstick = Yardstick::new(contestants::yardstick(programs));
+        let mut yardstick = Yardstick::new(contestants::yardstick(programs), TURN);
         let mut size = Size {
             mounts,
             registered,
@@ -163,7 +163,7 @@ fn start(mounts: usize, registered: usize, programs: &Programs) -> Start {
         command.env("MOUNTGUARD_STATE_DIR", directories.state).env("MOUNTGUARD_RUN_DIR", directories.run);
         command
     });
-    let mut figures = compare(&mut Yardstick::new(nothing.repeat), vec![check], ENOUGH);
+    let mut figures = compare(&mut Yardstick::new(nothing.repeat, TURN), vec![check], ENOUGH);
     Start { mounts, registered, check: figures.remove(0).ratio }
 }
 

@@ -76,7 +76,7 @@ fn runs(figures: &Figures) -> String {
         }
         names => writeln!(
             text,
-            "\nThe machine was busy with other things when this began: {}. Compare these figures with each other, within the \
+            "\nThe machine was busy with other things when this began: {}.\nCompare these figures with each other, within the \
              quartiles, and no further.",
             names.join(", ")
         ),
