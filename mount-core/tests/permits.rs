@@ -5,7 +5,7 @@ mod common;
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Condvar, Mutex};
 
 use common::Opened;
 use fixtures::lab;
@@ -30,6 +30,35 @@ fn umount(path: &Path) -> Result<(), Errno> {
     nix::mount::umount(path)
 }
 
+/// How far a race has come. Those who wait sleep: on a busy machine who spins would have to wait for all others.
+#[derive(Default)]
+struct Course {
+    progress: Mutex<Progress>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct Progress {
+    cycle: usize,
+    begun: usize,
+    created: usize,
+}
+
+impl Course {
+    /// Changes the progress once it is so far.
+    fn when(&self, is_so_far: impl Fn(&Progress) -> bool, change: impl FnOnce(&mut Progress)) {
+        let progress = self.progress.lock().expect("no creator panics");
+        let mut progress =
+            self.changed.wait_while(progress, |progress| !is_so_far(progress)).expect("no creator panics");
+        change(&mut progress);
+        self.changed.notify_all();
+    }
+
+    fn read<T>(&self, read: impl FnOnce(&Progress) -> T) -> T {
+        read(&self.progress.lock().expect("no creator panics"))
+    }
+}
+
 /// Mounts and detaches `mail` while creators make directories below it, until all cycles are through or `enough` have
 /// gone astray; how many were made in all, and how many lie in the bare directory afterwards.
 ///
@@ -37,32 +66,28 @@ fn umount(path: &Path) -> Result<(), Errno> {
 /// the mount table's own lock would keep them out of a race run flat out. And each creator has a few attempts a
 /// cycle only, which makes the race no gentler and its end come sooner.
 fn race(mail: &Mount, enough: usize, create: impl Fn(&Path) -> bool + Send + Sync + Copy) -> (usize, usize) {
-    let (cycle, begun, created) = (AtomicUsize::new(0), AtomicUsize::new(0), AtomicUsize::new(0));
+    let course = Course::default();
     std::thread::scope(|scope| {
         for creator in 0..CREATORS {
-            let (cycle, begun, created) = (&cycle, &begun, &created);
+            let course = &course;
             scope.spawn(move || {
-                let mut number = 0;
-                while cycle.load(Ordering::Relaxed) < CYCLES {
-                    if number >= (cycle.load(Ordering::Relaxed) + 1) * ATTEMPTS {
-                        std::thread::yield_now();
-                        continue;
+                for number in 0..CYCLES * ATTEMPTS {
+                    let may_go_on = |progress: &Progress| number < (progress.cycle + 1) * ATTEMPTS;
+                    course.when(may_go_on, |progress| progress.begun += 1);
+                    if course.read(|progress| progress.cycle == CYCLES) {
+                        break;
                     }
-                    number += 1;
-                    begun.fetch_add(1, Ordering::Relaxed);
                     if create(&mail.path().join(format!("{creator}-{number}"))) {
-                        created.fetch_add(1, Ordering::Relaxed);
+                        course.when(|_| true, |progress| progress.created += 1);
                     }
                 }
             });
         }
-        for number in 0..CYCLES {
+        for cycle in 0..CYCLES {
             // Counted before the creators get their attempts: afterwards they may have used them up already.
-            let two_more = begun.load(Ordering::SeqCst) + 2;
-            cycle.store(number, Ordering::SeqCst);
-            while begun.load(Ordering::Relaxed) < two_more {
-                std::thread::yield_now();
-            }
+            let two_more = course.read(|progress| progress.begun) + 2;
+            course.when(|_| true, |progress| progress.cycle = cycle);
+            course.when(|progress| progress.begun >= two_more, |_| ());
             mail.take_away_lazily();
             let strays = names_in(mail.path()).len();
             mail.bring_back();
@@ -70,10 +95,10 @@ fn race(mail: &Mount, enough: usize, create: impl Fn(&Path) -> bool + Send + Syn
                 break;
             }
         }
-        cycle.store(CYCLES, Ordering::Relaxed);
+        course.when(|_| true, |progress| progress.cycle = CYCLES);
     });
     mail.take_away_lazily();
-    (created.load(Ordering::Relaxed), names_in(mail.path()).len())
+    (course.read(|progress| progress.created), names_in(mail.path()).len())
 }
 
 #[test]
