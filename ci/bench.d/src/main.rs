@@ -98,7 +98,7 @@ fn measure(wanted: &[&str], figures: &mut Figures) {
         figures.instructions = run.end(counted);
     }
     if wants("plugin") {
-        figures.plugin = run.end(on_one_processor(plugin::measure));
+        figures.plugin = run.end(on_one_processor(|| plugin::measure(scratch.path())));
     }
     let (questions, command) = (wants("questions"), wants("command"));
     if questions || command {

@@ -3,13 +3,14 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::Duration;
 
 use fixtures::dovecot::{Config, Dovecot, Format, Store};
 use serde::{Deserialize, Serialize};
 
 use crate::contest::{Contestant, Figure, Ratio, Yardstick, compare_alike};
-use crate::place::{mail, tenant};
+use crate::place::{mail, run, tenant};
 use crate::session::{APPEND, Session};
 use crate::steps;
 
@@ -66,16 +67,17 @@ pub(crate) struct Plugin {
     pub memory: Vec<Memory>,
 }
 
-pub(crate) fn measure() -> Plugin {
+pub(crate) fn measure(scratch: &Path) -> Plugin {
+    let still = still(scratch);
     let guarded = |registered| (registered, start(&format!("cost-{registered}"), Some(registered)));
     let servers = [0, 1, 1_000].map(guarded);
     let stock = start("stock", None);
     let (mut stocks, mut costs) = (Vec::new(), Vec::new());
     for (name, command) in COMMANDS {
         let (own, figures) = processor_time(&stock, &servers, command);
-        let counted = instructions(&stock, command);
+        let counted = instructions(&stock, command, &still);
         for ((registered, server), figure) in servers.iter().zip(figures) {
-            let instructions = instructions(server, command) as f64 / counted as f64;
+            let instructions = instructions(server, command, &still) as f64 / counted as f64;
             costs.push(Cost {
                 command: name.to_owned(),
                 registered: *registered,
@@ -146,11 +148,22 @@ fn processor_time(stock: &Dovecot, servers: &[(usize, Dovecot)], command: &str) 
     (figures.remove(0), figures)
 }
 
-/// Those of one repetition, once caches are warm.
-fn instructions(dovecot: &Dovecot, command: &str) -> u64 {
-    let mut session = Session::selected(dovecot);
+/// A library that has the clock of a process stand still.
+fn still(scratch: &Path) -> PathBuf {
+    let library = scratch.join("still.so");
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("peers/still.c");
+    run(Command::new("cc").args(["-O2", "-Wall", "-shared", "-fPIC", "-o"]).arg(&library).arg(source));
+    library
+}
+
+/// Those of one repetition, once caches are warm: the median of a few, since Dovecot doesn't always do the same.
+fn instructions(dovecot: &Dovecot, command: &str, still: &Path) -> u64 {
+    let mut session = Session::start_with(dovecot, Some(still));
+    session.command("SELECT Archive");
     (0..3).for_each(|_| session.command(command));
-    steps::count(session.pid(), || session.command(command))
+    let mut counts = [(); 3].map(|()| steps::count(session.pid(), || session.command(command)));
+    counts.sort_unstable();
+    counts[1]
 }
 
 fn memory(stock: &Dovecot, registered: usize) -> Memory {

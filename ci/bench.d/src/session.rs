@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
+use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::Duration;
 
@@ -22,7 +23,15 @@ pub(crate) struct Session {
 impl Session {
     /// Bob's, with no mailbox selected.
     pub(crate) fn start(dovecot: &Dovecot) -> Self {
+        Self::start_with(dovecot, None)
+    }
+
+    /// The same, in a process with a library preloaded.
+    pub(crate) fn start_with(dovecot: &Dovecot, preloaded: Option<&Path>) -> Self {
         let mut command = Command::new("doveadm");
+        if let Some(library) = preloaded {
+            command.env("LD_PRELOAD", library).env("DOVECOT_PRESERVE_ENVS", "LD_PRELOAD");
+        }
         command.arg("-c").arg(dovecot.configuration()).args(["exec", "imap", "-u", "bob"]);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
         let mut process = command.spawn().expect("doveadm exec imap");

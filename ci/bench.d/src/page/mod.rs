@@ -137,8 +137,8 @@ fn plugin(figures: &Figures) -> Option<String> {
     Some(format!(
         "\n## The plugin\n\nCommands of an IMAP session with the plugin, as multiples of the same session without it: sdbox on \
          ext4, all servers\nbeside each other, in turns. Instructions are those in user space, counted step by step by \
-         `ptrace`, which is exact and leaves\nthe system calls to the kernel; what those cost is in the processor time, user and system, \
-         of the process.\n\n{costs}\nWithout the plugin; *against itself* is how far the processor times can be \
+         `ptrace`, which is exact and leaves\nthe system calls to the kernel, while the clock of the process stands still; what those cost is in \
+         the processor time, user\nand system, of the process.\n\n{costs}\nWithout the plugin; *against itself* is how far the processor times can be \
          trusted.\n\n{stock}\nWhat an IMAP process has in memory beyond one without the plugin, while there are five of a kind. \
          *Private* is what no other\nprocess shares, written to or not: what one more process costs. In its *share* the code of the plugin \
          counts as well,\nby parts among the five.\n\n{memory}"
