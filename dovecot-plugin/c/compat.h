@@ -8,6 +8,7 @@
 #include "mailbox-list-private.h"
 #include "mail-user.h"
 #include "mail-namespace.h"
+#include "mail-index-view-private.h"
 #include "master-service.h"
 #include "master-service-settings.h"
 
@@ -38,6 +39,12 @@ static inline const char *compat_inbox_path(struct mailbox_list *list)
 static inline void compat_skip_alt_symlink_check(struct mailbox_list *list)
 {
 	list->set.alt_dir_nocheck = TRUE;
+}
+
+/* Whether the view was opened for a synchronisation. Its file is all that Dovecot notes of that. */
+static inline bool compat_is_sync_view(const struct mail_index_view *view)
+{
+	return strcmp(view->source_filename, "mail-index-sync.c") == 0;
 }
 
 #endif

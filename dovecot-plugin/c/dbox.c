@@ -69,6 +69,20 @@ static void mdbox_close(struct mailbox *box, void (*close)(struct mailbox *box))
 	(void)mount_guard_list_leave(box->list, permit);
 }
 
+/* A synchronisation of sdbox that could not be committed, as when the index has vanished, leaves its view open, and
+   closing the index panics. */
+static void close_leaked_views(struct mail_index *index)
+{
+	struct mail_index_view *view, *next, *leaked;
+
+	for (view = index->views; view != NULL && !index->syncing; view = next) {
+		next = view->next;
+		leaked = view;
+		if (compat_is_sync_view(view))
+			mail_index_view_close(&leaked);
+	}
+}
+
 void mount_guard_dbox_close(struct mailbox *box, void (*close)(struct mailbox *box))
 {
 	bool denied;
@@ -78,6 +92,8 @@ void mount_guard_dbox_close(struct mailbox *box, void (*close)(struct mailbox *b
 		return;
 	}
 	denied = mount_guard_dbox_deny_rebuild(box);
+	if (box->opened && mount_guard_format(box->storage) == MOUNT_GUARD_SDBOX)
+		close_leaked_views(box->index);
 	close(box);
 	if (denied)
 		mount_guard_dbox_allow_rebuild(box);

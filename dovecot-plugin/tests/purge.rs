@@ -2,25 +2,19 @@
 
 mod support;
 
-use std::fs;
-use std::io::Read;
-use std::os::unix::fs::MetadataExt;
-use std::path::Path;
-use std::process::{Child, Command, Output, Stdio};
+use std::process::Output;
 use std::thread;
-use std::time::{Duration, Instant};
 
 use fixtures::dovecot::{Format, Role, Truth, losses};
 use fixtures::lab;
 use fixtures::lab::Lab;
+use support::locked::{Locked, SETTING};
 use support::{Guard, Site, fill};
 
 /// mdbox with two mails expunged, one in primary and one in alternate storage: in each a file to be purged that has
 /// other mails in it.
 fn site(lab: &Lab, guard: Guard) -> Site {
-    // The lock that this test takes.
-    let site =
-        Site::start_with(lab, Format::Mdbox, guard, |config| config.extra.push_str("lock_method = flock\n"));
+    let site = Site::start_with(lab, Format::Mdbox, guard, |config| config.extra.push_str(SETTING));
     fill(&site.dovecot);
     let mut imap = site.dovecot.imap("bob").expect("login");
     for command in ["SELECT INBOX", "STORE 2,6 +FLAGS (\\Deleted)", "EXPUNGE"] {
@@ -31,46 +25,17 @@ fn site(lab: &Lab, guard: Guard) -> Site {
     site
 }
 
-/// Somebody else who has a file locked.
-struct Locked(Child);
-
-impl Locked {
-    fn new(file: &Path) -> Locked {
-        let mut flock = Command::new("flock");
-        flock.arg(file).args(["sh", "-c", "echo locked; cat"]);
-        let mut child = flock.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("flock");
-        let mut said = [0; 6];
-        child.stdout.as_mut().expect("its output").read_exact(&mut said).expect("the lock");
-        Locked(child)
-    }
-
-    fn unlock(mut self) {
-        drop(self.0.stdin.take());
-        self.0.wait().expect("flock ends");
-    }
-}
-
 /// Runs `doveadm` and, where it waits for the lock on the map, the interruption.
 fn interrupted(site: &Site, arguments: &[&str], interruption: impl FnOnce()) -> Output {
     let map = site.dovecot.store().path(Role::Index, "bob").join("storage/dovecot.map.index.log");
     let lock = Locked::new(&map);
     thread::scope(|scope| {
         let running = scope.spawn(|| site.dovecot.doveadm(arguments).expect("doveadm"));
-        await_waiting(&map);
+        lock.await_waiting();
         interruption();
         lock.unlock();
         running.join().expect("doveadm ends")
     })
-}
-
-fn await_waiting(file: &Path) {
-    let inode = format!(":{} ", fs::metadata(file).expect("the locked file").ino());
-    let deadline = Instant::now() + Duration::from_secs(60);
-    let waits = |line: &str| line.contains("-> FLOCK") && line.contains(&inode);
-    while !fs::read_to_string("/proc/locks").expect("/proc/locks").lines().any(waits) {
-        assert!(Instant::now() < deadline, "nobody waits for the lock");
-        thread::sleep(Duration::from_millis(10));
-    }
 }
 
 const PURGE: [&str; 3] = ["purge", "-u", "bob"];

@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "each test program uses a part of it")]
 
 pub(crate) mod built;
+pub(crate) mod locked;
 pub(crate) mod traced;
 
 use std::fmt::Write;
