@@ -23,6 +23,9 @@ pub(super) const GROWTH: f64 = 1.2;
 const FASTER: [(usize, f64); 2] = [(20, 20.0), (5_000, 3_000.0)];
 const FIRST_RULE: &str = "first Dovecot's rule";
 
+/// What of ours answers the two questions that peers are asked.
+const OURS: [&str; 2] = ["presence", "verdict, to be created"];
+
 /// Most that `mountguard check` may take, with at most so many mounts.
 const START: (f64, usize) = (1.3, 5_000);
 
@@ -136,19 +139,21 @@ fn growth(figures: &Figures) -> Vec<Bound> {
 
 /// How many times faster than a peer we are, for both questions where it can answer them.
 pub(super) fn faster<'s>(size: &'s Size, peer: &'s str) -> impl Iterator<Item = f64> + 's {
-    let ours = [("presence", &size.peers_is_mounted), ("verdict, to be created", &size.peers_may_create)];
-    ours.into_iter()
+    let theirs = [&size.peers_is_mounted, &size.peers_may_create];
+    OURS.into_iter()
+        .zip(theirs)
         .filter_map(move |(ours, theirs)| Some(find(theirs, peer)?.median / size.ratio(ours)?.median))
 }
 
 fn peers(figures: &Figures) -> Vec<Bound> {
     let sizes = sizes(figures);
     let rule = |(mounts, limit): (usize, f64)| {
-        let size = sizes.iter().find(|size| size.mounts == mounts && !size.peers_is_mounted.is_empty())?;
-        let presence = size.ratio("presence")?.median;
-        let times = find(&size.peers_is_mounted, FIRST_RULE)?.median / presence;
-        let what = format!("presence at {mounts} mounts, times faster than the first Dovecot's rule");
-        Some(Bound::at_least(what, times, limit))
+        let size = sizes.iter().find(|size| size.mounts == mounts && !size.peers_is_mounted.is_empty());
+        let times = size.map(|size| faster(size, FIRST_RULE).zip(OURS)).into_iter().flatten();
+        times.map(move |(times, ours)| {
+            let what = format!("{ours} at {mounts} mounts, times faster than the first Dovecot's rule");
+            Bound::at_least(what, times, limit)
+        })
     };
     let all = sizes.iter().flat_map(|size| {
         let names = size.peers_is_mounted.iter().map(|figure| figure.name.as_str());
@@ -157,7 +162,7 @@ fn peers(figures: &Figures) -> Vec<Bound> {
     let every = lowest(all).map(|times| {
         Bound::at_least("times faster than the fastest peer, at the worst size and question", times, 1.0)
     });
-    FASTER.into_iter().filter_map(rule).chain(every).collect()
+    FASTER.into_iter().flat_map(rule).chain(every).collect()
 }
 
 fn storm(figures: &Figures) -> Vec<Bound> {
