@@ -17,6 +17,8 @@ struct mount_guard_memory {
 struct mount_guard_user {
 	union mail_user_module_context module_ctx;
 	uint32_t guard;
+	/* The turn in which nothing was registered. */
+	uint64_t idle_turn;
 };
 
 struct mount_guard_list {
@@ -44,6 +46,8 @@ struct mount_guard_storage {
 struct mount_guard_mailbox {
 	union mailbox_module_context module_ctx;
 	struct mount_guard_memory memory;
+	/* Where it lies and where its index does, worked out once while it is not open; NULL when not yet. */
+	const char *path, *index_path;
 	/* The permit of what is being done to the whole mailbox, 0 when nothing is. */
 	uint64_t operation;
 	/* Refused when it was allocated: never to be created or renamed, see mount_guard_list_hold(). */

@@ -68,7 +68,12 @@ static void remember(struct mount_guard_memory *memory, enum mount_guard_moment 
 /* Where nothing is registered nothing is asked: not even the paths are worked out. */
 static bool is_idle(struct mail_user *user)
 {
-	return mount_guard_is_idle(mount_guard_user_context(user)->guard, turn()) == 1;
+	struct mount_guard_user *guser = mount_guard_user_context(user);
+	uint64_t now = turn();
+
+	if (guser->idle_turn != now && mount_guard_is_idle(guser->guard, now) == 1)
+		guser->idle_turn = now;
+	return guser->idle_turn == now;
 }
 
 static void begin(struct asked *asked, struct mail_user *user, enum mount_guard_moment moment)
@@ -107,18 +112,22 @@ static void begin_for_list(struct asked *asked, struct mailbox_list *list, enum 
 		add_place(asked, MOUNT_GUARD_HOME, home);
 }
 
-static const char *own_path(struct mailbox *box, enum mailbox_list_path_type type)
+/* Working it out takes Dovecot longer than the rest of a question. */
+static const char *own_path(struct mailbox *box, enum mailbox_list_path_type type, const char **known)
 {
 	const char *path;
 
 	if (box->opened)
 		return type == MAILBOX_LIST_PATH_TYPE_MAILBOX ? box->_path : box->_index_path;
-	return mailbox_list_get_path(box->list, box->name, type, &path) > 0 ? path : NULL;
+	if (*known == NULL && mailbox_list_get_path(box->list, box->name, type, &path) > 0)
+		*known = p_strdup(box->pool, path);
+	return *known;
 }
 
 static void begin_for_box(struct asked *asked, struct mailbox *box, enum mount_guard_moment moment)
 {
 	enum mount_guard_role role = box->inbox_any ? MOUNT_GUARD_INBOX : MOUNT_GUARD_MAIL;
+	struct mount_guard_mailbox *gbox = mount_guard_mailbox_context(box);
 	const char *path;
 
 	begin_for_list(asked, box->list, moment);
@@ -128,10 +137,10 @@ static void begin_for_box(struct asked *asked, struct mailbox *box, enum mount_g
 	if (asked->question.format == MOUNT_GUARD_OTHER ||
 	    (!box->opened && strcmp(box->list->name, MAILBOX_LIST_NAME_INDEX) == 0))
 		return;
-	path = own_path(box, MAILBOX_LIST_PATH_TYPE_MAILBOX);
+	path = own_path(box, MAILBOX_LIST_PATH_TYPE_MAILBOX, &gbox->path);
 	if (path != NULL)
 		add_place(asked, role, path);
-	path = own_path(box, MAILBOX_LIST_PATH_TYPE_INDEX);
+	path = own_path(box, MAILBOX_LIST_PATH_TYPE_INDEX, &gbox->index_path);
 	if (path != NULL && *path != '\0')
 		add_place(asked, MOUNT_GUARD_INDEX, path);
 }

@@ -231,20 +231,16 @@ unsafe fn needed_paths(question: &Question) -> Option<(Moment, Vec<&Path>)> {
     // Without a directory of its own for them control files lie with the mails, and an mbox INBOX needs none.
     let mail = roles.iter().find(|(role, _)| *role == Role::Mail).map(|(_, path)| *path);
     let is_own = |role: Role, path| role != Role::Control || Some(path) != mail;
-    let needed = || {
-        let needed = roles.iter().filter(|(role, path)| deed.needs(*role) && is_own(*role, *path));
-        needed.map(|(_, path)| *path)
-    };
+    let needed = roles.iter().filter(|(role, path)| deed.needs(*role) && is_own(*role, *path));
+    let needed: Vec<&Path> = needed.map(|(_, path)| *path).collect();
     // Judging a path judges every mountpoint above it, so its ancestors need no look of their own.
     let covered = |at: usize, path: &Path| {
-        needed().enumerate().any(|(other, below)| {
+        needed.iter().enumerate().any(|(other, below)| {
             is_at_or_below(below, path) && (below.as_os_str() != path.as_os_str() || other < at)
         })
     };
-    Some((
-        moment,
-        needed().enumerate().filter(|(at, path)| !covered(*at, path)).map(|(_, path)| path).collect(),
-    ))
+    let judged = needed.iter().enumerate().filter(|(at, path)| !covered(*at, path)).map(|(_, path)| *path);
+    Some((moment, judged.collect()))
 }
 
 /// By bytes: where a path is not written in the shortest way it is judged once too often.

@@ -1,9 +1,10 @@
 //! What was permitted, and need not be asked again while nothing has changed.
 
-use std::collections::HashSet;
-use std::path::{Path, PathBuf};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
+use hashbrown::HashSet;
 use mount_core::{Epoch, Operation};
 
 /// How long a permit is believed without another walk along its path.
@@ -20,8 +21,8 @@ const MAX_REMEMBERED: usize = 1024;
 #[derive(Debug, Default)]
 pub(crate) struct Permitted {
     since: Option<(Epoch, Instant)>,
-    /// For operations that only read, and for those that write.
-    paths: [HashSet<PathBuf>; 2],
+    /// For operations that only read, and for those that write. By their bytes, which is many times as fast.
+    paths: [HashSet<Box<[u8]>>; 2],
 }
 
 impl Permitted {
@@ -37,7 +38,9 @@ impl Permitted {
 
     /// Whether it was permitted; what may be written may be read.
     pub(crate) fn has(&self, operation: Operation, path: &Path) -> bool {
-        self.paths[usize::from(operation.writes())..].iter().any(|paths| paths.contains(path))
+        self.paths[usize::from(operation.writes())..]
+            .iter()
+            .any(|paths| paths.contains(path.as_os_str().as_bytes()))
     }
 
     /// Remembers what was permitted by a verdict that was asked for in the present epoch.
@@ -46,7 +49,7 @@ impl Permitted {
         if full {
             self.forget();
         }
-        self.paths[usize::from(operation.writes())].insert(path.to_owned());
+        self.paths[usize::from(operation.writes())].insert(path.as_os_str().as_bytes().into());
     }
 
     fn forget(&mut self) {
