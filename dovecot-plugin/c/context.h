@@ -30,8 +30,12 @@ struct mount_guard_list {
 	unsigned int alt_denied;
 	/* The plugin's own hold of the list's lock, see mount_guard_list_hold(). */
 	bool held;
-	/* Pins the roots while dbox's storage is created, which makes a symlink by path. */
+	/* Pins the roots while something is made in them by path: dbox's symlink when its storage is created, and the
+	   list's index when it is opened. */
 	uint64_t creating;
+	/* Ends that at the end of the turn, which is the first in which something was permitted. */
+	struct timeout *to_unpin;
+	bool permitted_once;
 };
 
 struct dbox_mail;

@@ -217,19 +217,9 @@ static int list_delete_symlink(struct mailbox_list *list, const char *name)
 	return glist->module_ctx.super.delete_symlink(list, name);
 }
 
-/* What the pin was for is done or never began; nobody is left to tell that a mount vanished meanwhile. */
-static void unpin(struct mount_guard_list *glist)
-{
-	struct mount_guard_result result;
-
-	if (glist->creating != 0)
-		mount_guard_verify(glist->creating, &result);
-	glist->creating = 0;
-}
-
 void mount_guard_namespace_storage_added(struct mail_namespace *ns)
 {
-	unpin(mount_guard_list_context(ns->list));
+	mount_guard_list_unpin(mount_guard_list_context(ns->list));
 }
 
 static void list_deinit(struct mailbox_list *list)
@@ -237,7 +227,7 @@ static void list_deinit(struct mailbox_list *list)
 	struct mount_guard_list *glist = mount_guard_list_context(list);
 
 	mount_guard_list_hold(list, FALSE);
-	unpin(glist);
+	mount_guard_list_unpin(glist);
 	glist->module_ctx.super.deinit(list);
 }
 

@@ -164,6 +164,35 @@ static bool judge(struct asked *asked, struct mail_user *user)
 	return heed(&asked->result, user);
 }
 
+void mount_guard_list_unpin(struct mount_guard_list *glist)
+{
+	struct mount_guard_result result;
+
+	timeout_remove(&glist->to_unpin);
+	/* What it was for is done or never began; nobody is left to tell that a mount vanished meanwhile. */
+	if (glist->creating != 0)
+		mount_guard_verify(glist->creating, &result);
+	glist->creating = 0;
+}
+
+/* What only looks is not pinned. Yet the first look makes the list's index, and nothing of the list is open before that
+   would keep a plain umount out; so the mounts are held for the rest of that turn. */
+static void look(struct asked *asked, struct mailbox_list *list)
+{
+	struct mount_guard_list *glist = mount_guard_list_context(list);
+
+	if (glist->permitted_once || glist->creating != 0) {
+		mount_guard_judge(&asked->question, &asked->result);
+		return;
+	}
+	mount_guard_pin(&asked->question, &asked->result);
+	glist->creating = asked->result.permit;
+	if (glist->creating == 0)
+		return;
+	glist->permitted_once = TRUE;
+	glist->to_unpin = timeout_add_short_to(io_loop_get_root(), 0, mount_guard_list_unpin, glist);
+}
+
 bool mount_guard_permits_place(struct mail_user *user, enum mount_guard_moment moment,
 			       const struct mount_guard_place *place, const char **client_r)
 {
@@ -187,7 +216,8 @@ bool mount_guard_permits_list(struct mailbox_list *list, enum mount_guard_moment
 	if (remembers(memory, moment) || is_idle(list->ns->user))
 		return TRUE;
 	begin_for_list(&asked, list, moment);
-	if (judge(&asked, list->ns->user)) {
+	look(&asked, list);
+	if (heed(&asked.result, list->ns->user)) {
 		remember(memory, moment);
 		return TRUE;
 	}
@@ -204,7 +234,8 @@ bool mount_guard_list_would_permit(struct mailbox_list *list, enum mount_guard_m
 		return TRUE;
 	begin_for_list(&asked, list, moment);
 	asked.question.flags |= MOUNT_GUARD_FLAG_QUIET;
-	if (!judge(&asked, list->ns->user))
+	look(&asked, list);
+	if (!heed(&asked.result, list->ns->user))
 		return FALSE;
 	remember(memory, moment);
 	return TRUE;
@@ -264,7 +295,8 @@ bool mount_guard_would_permit(struct mailbox *box, enum mount_guard_moment momen
 		return TRUE;
 	begin_for_box(&asked, box, moment);
 	asked.question.flags |= MOUNT_GUARD_FLAG_QUIET;
-	if (!judge(&asked, box->storage->user))
+	look(&asked, box->list);
+	if (!heed(&asked.result, box->storage->user))
 		return FALSE;
 	remember(memory, moment);
 	return TRUE;
@@ -287,7 +319,7 @@ static bool permits_box(struct mailbox *box, enum mount_guard_moment moment, enu
 		return TRUE;
 	begin_for_box(&asked, box, moment);
 	asked.question.flags |= flags;
-	mount_guard_judge(&asked.question, &asked.result);
+	look(&asked, box->list);
 	if (!heed_box(&asked.result, box))
 		return FALSE;
 	remember(&mount_guard_mailbox_context(box)->memory, moment);

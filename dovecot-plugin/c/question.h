@@ -10,6 +10,8 @@ bool mount_guard_permits_box(struct mailbox *box, enum mount_guard_moment moment
 bool mount_guard_permits_box_now(struct mailbox *box, enum mount_guard_moment moment);
 /* Precautions: no error and no log line. */
 bool mount_guard_list_would_permit(struct mailbox_list *list, enum mount_guard_moment moment);
+/* Ends what pins a list's roots while something is made in them. */
+void mount_guard_list_unpin(struct mount_guard_list *glist);
 bool mount_guard_list_pin(struct mailbox_list *list, enum mount_guard_moment moment, uint64_t *permit_r);
 bool mount_guard_would_permit(struct mailbox *box, enum mount_guard_moment moment);
 /* For a path that is no list's, such as the home; `client_r` is what a client may be told. */

@@ -10,6 +10,9 @@ use crate::plan::is_sealed;
 use crate::run::Known;
 use crate::site::{Site, name};
 
+/// How often an administrator has a user's mail looked at again.
+const RESYNCS: usize = 3;
+
 /// What is not as it must be.
 #[derive(Debug, Default)]
 pub(crate) struct Wrong {
@@ -30,18 +33,27 @@ impl Wrong {
         for user in 0..site.scale.users {
             let ledgers = by_user.remove(&user).unwrap_or_default();
             let mut wrong = Wrong::of_user(site, user, &ledgers);
-            if !wrong.lost.is_empty() {
-                // Maildir looks at files again when something is delivered, and an administrator can have that at once.
-                drop(site.doveadm("force-resync", user, &["*"]));
-                let seen = std::mem::replace(&mut wrong.lost, Wrong::of_user(site, user, &ledgers).lost);
-                let hidden = seen.into_iter().filter(|what| !wrong.lost.contains(what));
-                wrong.changed.extend(hidden.map(|what| format!("{what} until a resync")));
-            }
+            wrong.uncover(site, user, &ledgers);
             let of_user = |what: String| format!("{}: {what}", name(user));
             all.lost.extend(wrong.lost.into_iter().map(of_user));
             all.changed.extend(wrong.changed.into_iter().map(of_user));
         }
         all
+    }
+
+    /// Tells what is only hidden from what is lost. A mail that the index takes for expunged is believed by maildir when
+    /// it has seen the file twice, and an administrator can have it look.
+    fn uncover(&mut self, site: &Site, user: usize, ledgers: &[&Ledger]) {
+        for _ in 0..RESYNCS {
+            if self.lost.is_empty() {
+                return;
+            }
+            drop(site.doveadm("force-resync", user, &["*"]));
+            let still = Wrong::of_user(site, user, ledgers).lost;
+            let seen = std::mem::replace(&mut self.lost, still);
+            let hidden = seen.into_iter().filter(|what| !self.lost.contains(what));
+            self.changed.extend(hidden.map(|what| format!("{what} until a resync")));
+        }
     }
 
     fn of_user(site: &Site, user: usize, ledgers: &[&Ledger]) -> Wrong {
@@ -138,12 +150,13 @@ fn if_broken(message: &[u8]) -> Option<Option<String>> {
     (!whole).then(|| id.map(str::to_owned))
 }
 
-/// How many files and directories lie underneath: in sealed bare directories, and in the others.
-pub(crate) fn strays(site: &Site) -> [usize; 2] {
-    let mut strays = [0, 0];
+/// The files and directories underneath: in sealed bare directories, and in the others.
+pub(crate) fn strays(site: &Site) -> [Vec<String>; 2] {
+    let mut strays = [Vec::new(), Vec::new()];
     for (number, mount) in site.mounts.iter().enumerate() {
         let found = underneath(mount.path()).expect("look underneath");
-        strays[usize::from(!is_sealed(number))] += found.len();
+        let found = found.iter().map(|path| format!("m{number}/{}", path.display()));
+        strays[usize::from(!is_sealed(number))].extend(found);
     }
     strays
 }

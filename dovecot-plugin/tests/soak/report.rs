@@ -28,7 +28,7 @@ pub(crate) struct Outcome {
     pub(crate) denials: usize,
     pub(crate) wrong: Wrong,
     /// In sealed bare directories, and in the others.
-    pub(crate) strays: [usize; 2],
+    pub(crate) strays: [Vec<String>; 2],
     pub(crate) crashes: Vec<Crash>,
 }
 
@@ -78,8 +78,8 @@ impl Outcome {
             counts.denials_and_errors().1,
             self.wrong.lost.len(),
             self.wrong.changed.len(),
-            self.strays[0],
-            self.strays[1],
+            self.strays[0].len(),
+            self.strays[1].len(),
             ours,
             self.crashes.len() - ours,
         ];
@@ -97,6 +97,8 @@ impl Outcome {
             ("refused without a reason", &self.false_refusals),
             ("lost", &self.wrong.lost),
             ("changed", &self.wrong.changed),
+            ("underneath, though sealed", &self.strays[0]),
+            ("underneath", &self.strays[1]),
         ];
         for (title, list) in lists {
             for line in list.iter().take(shown) {
