@@ -166,12 +166,11 @@ static bool judge(struct asked *asked, struct mail_user *user)
 
 void mount_guard_list_unpin(struct mount_guard_list *glist)
 {
-	struct mount_guard_result result;
-
 	timeout_remove(&glist->to_unpin);
-	/* What it was for is done or never began; nobody is left to tell that a mount vanished meanwhile. */
+	/* What it was for is done or never began, and nobody is left to tell that a mount vanished meanwhile. Asked here,
+	   that would count as told. */
 	if (glist->creating != 0)
-		mount_guard_verify(glist->creating, &result);
+		mount_guard_release(glist->creating);
 	glist->creating = 0;
 }
 

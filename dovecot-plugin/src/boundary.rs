@@ -162,6 +162,14 @@ pub unsafe extern "C" fn mount_guard_verify(permit: u64, result: *mut Outcome) {
     unsafe { answer_into(result, || with_guards(|guards| guards.verify(permit))) }
 }
 
+/// Ends a permit without a look: whoever took it has nobody to tell.
+#[unsafe(no_mangle)]
+pub extern "C" fn mount_guard_release(permit: u64) {
+    let release = || with_guards(|guards| guards.release(permit));
+    // A panic while it was closed leaves nothing that could be done about it.
+    let _ = catch_unwind(AssertUnwindSafe(release));
+}
+
 /// Forgets all guards and permits.
 #[unsafe(no_mangle)]
 pub extern "C" fn mount_guard_close() {
