@@ -5,7 +5,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use mount_core::discovery::{Candidate, Configuration, UserRecords};
 use mount_core::{Error, ErrorKind};
@@ -57,7 +57,8 @@ impl Dovecot<'_> {
 
     /// Hands over the places for mail that the user database names for its users, or why one cannot be used.
     ///
-    /// Nothing is handed over when the instance isn't running: nobody can be asked then.
+    /// Nothing is handed over when the instance isn't running: nobody can be asked then. When it fails quickly it is
+    /// asked once more, and what had come before is handed over again.
     ///
     /// # Errors
     /// [`ErrorKind::Temporary`] when the user database failed; what had come by then was handed over.
@@ -69,6 +70,17 @@ impl Dovecot<'_> {
         if !configuration.lists_users() || !is_running(configuration) {
             return Ok(());
         }
+        let begun = Instant::now();
+        match self.ask_for_users(&mut each) {
+            // A reload ends the process that was asked, in the middle of its answer.
+            Err(_) if begun.elapsed() < self.patience && is_running(configuration) => {
+                self.ask_for_users(&mut each)
+            }
+            outcome => outcome,
+        }
+    }
+
+    fn ask_for_users(&self, each: &mut impl FnMut(Result<Candidate, Error>)) -> Result<(), Error> {
         let (mut batch, mut asked, mut failed) = (Batch::default(), 0_u64, Ok(()));
         let mut list = self.command("doveadm");
         list.args(["user", "*"]);
@@ -78,10 +90,10 @@ impl Dovecot<'_> {
             }
             asked += 1;
             if batch.is_full() {
-                failed = self.look_up(&mut batch, &mut each);
+                failed = self.look_up(&mut batch, each);
             }
         });
-        let outcome = failed.and_then(|()| self.look_up(&mut batch, &mut each)).and(listed);
+        let outcome = failed.and_then(|()| self.look_up(&mut batch, each)).and(listed);
         outcome.map_err(|error| {
             let text = format!("the user database failed after {asked} users, the others are not known");
             error.context(text).with_kind(ErrorKind::Temporary)
