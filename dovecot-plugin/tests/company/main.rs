@@ -85,15 +85,21 @@ fn timeless(answer: &str) -> String {
     answer.split(|c: char| c.is_ascii_digit()).collect::<Vec<_>>().join("#")
 }
 
-/// The mails and mailboxes, but for what depends on the second they were made in.
+/// The mails and mailboxes, but for what depends on the second they were made in. So do the UIDs of a virtual mailbox,
+/// which numbers mails of other mailboxes in the order of their dates.
 fn contents(truth: &Truth) -> Vec<String> {
     let mails = truth.mailboxes.iter().flat_map(|(name, mailbox)| {
-        let row =
-            move |(uid, mail): (&u32, &Mail)| format!("{name} {uid} {} {:?}", mail.message_id, mail.flags);
+        let number = |uid: &u32| if name.starts_with("virtual/") { String::new() } else { uid.to_string() };
+        let row = move |(uid, mail): (&u32, &Mail)| {
+            format!("{name} {} {} {:?}", number(uid), mail.message_id, mail.flags)
+        };
         mailbox.mails.iter().map(row)
     });
     let names = truth.mailboxes.keys().map(|name| format!("mailbox {name}"));
-    names.chain(truth.subscriptions.iter().map(|name| format!("subscribed {name}"))).chain(mails).collect()
+    let subscribed = truth.subscriptions.iter().map(|name| format!("subscribed {name}"));
+    let mut contents: Vec<String> = names.chain(subscribed).chain(mails).collect();
+    contents.sort();
+    contents
 }
 
 /// What the log has to say that is no information, without who and when.
