@@ -57,8 +57,8 @@ impl Dovecot<'_> {
 
     /// Hands over the places for mail that the user database names for its users, or why one cannot be used.
     ///
-    /// Nothing is handed over when the instance isn't running: nobody can be asked then. When it fails quickly it is
-    /// asked once more, and what had come before is handed over again.
+    /// Nothing is handed over when the instance isn't running: nobody can be asked then. While it fails it is
+    /// asked again for two seconds, and what had come before is handed over again.
     ///
     /// # Errors
     /// [`ErrorKind::Temporary`] when the user database failed; what had come by then was handed over.
@@ -71,12 +71,11 @@ impl Dovecot<'_> {
             return Ok(());
         }
         let begun = Instant::now();
-        match self.ask_for_users(&mut each) {
-            // A reload ends the process that was asked, in the middle of its answer.
-            Err(_) if begun.elapsed() < self.patience && is_running(configuration) => {
-                self.ask_for_users(&mut each)
+        loop {
+            match self.ask_for_users(&mut each) {
+                Err(_) if begun.elapsed() < SETTLED => std::thread::sleep(PAUSE),
+                outcome => return outcome,
             }
-            outcome => outcome,
         }
     }
 
@@ -129,6 +128,10 @@ fn is_running(configuration: &Configuration) -> bool {
     let base = configuration.base_dir().unwrap_or(b"/run/dovecot");
     UnixStream::connect(PathBuf::from(OsStr::from_bytes(base)).join("auth-userdb")).is_ok()
 }
+
+/// A reload ends the process that is asked in the middle of its answer, and takes its socket away for a moment.
+const SETTLED: Duration = Duration::from_secs(2);
+const PAUSE: Duration = Duration::from_millis(200);
 
 /// Names to be asked for together.
 #[derive(Default)]
