@@ -64,9 +64,11 @@ impl Failure {
         match self {
             Failure::Usage(_) => exit::USAGE,
             Failure::Error(error) => code_of(error.kind()),
-            // Temporary, unless the path is one that will never be judged.
+            // Temporary, unless the path is one that will never be judged, or the registry is to blame.
             Failure::Refused(refusal) => match refusal.cause() {
                 Cause::Path(error) if error.kind() == ErrorKind::Data => exit::DATA,
+                // Damage in a long registry is met by the question only.
+                Cause::Registry(error) if error.kind() == ErrorKind::DamagedRegistry => exit::REGISTRY,
                 _ => exit::REFUSED,
             },
             Failure::Output(cause) if cause.kind() == io::ErrorKind::BrokenPipe => exit::OK,

@@ -56,6 +56,24 @@ fn binary_and_empty_registries_are_damaged() {
     });
 }
 
+/// A question reads no more of a long registry than it needs, and meets the damage by itself.
+#[test]
+fn damage_far_down_a_long_registry_is_damage_all_the_same() {
+    lab!(|lab| {
+        let guard = Guard::new(lab);
+        let mail = lab.tmpfs("mail");
+        let lines = (0..5_000).map(|number| format!("online /tank/{number}/mail\n"));
+        let long = format!("# mountguard 1 generation=1\n{}online /srv/\0\n", lines.collect::<String>());
+        fs::write(guard.persistent(), long).expect("write the registry");
+        all_refuse(
+            &guard,
+            mail.path(),
+            78,
+            &[text(&guard.persistent()), "line 5002", "NUL", "put back a copy"],
+        );
+    });
+}
+
 #[test]
 fn registry_of_100_megabytes_is_damaged() {
     lab!(|lab| {
