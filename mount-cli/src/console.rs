@@ -22,6 +22,14 @@ impl Console {
         let _ = writeln!(self.stderr, "mountguard: {text}");
     }
 
+    /// What is wrong and what to do about it, as diagnosis; returns the exit code.
+    pub(crate) fn report(&mut self, failure: &Failure) -> u8 {
+        if let Some(text) = failure.text() {
+            self.say(format_args!("{text}"));
+        }
+        failure.code()
+    }
+
     /// Data, as the format says or the output suggests.
     pub(crate) fn show(&mut self, rows: &Rows, format: Option<Format>) -> Result<(), Failure> {
         let is_terminal = self.stdout.is_terminal();

@@ -5,8 +5,6 @@ use std::io;
 use mount_core::{Cause, Error, ErrorKind, Refusal};
 use nix::errno::Errno;
 
-use crate::console::Console;
-
 /// Exit codes of `sysexits.h`, and a shell's for commands that cannot be run.
 pub(crate) mod exit {
     pub(crate) const OK: u8 = 0;
@@ -37,14 +35,6 @@ pub(crate) enum Failure {
 }
 
 impl Failure {
-    /// Says on standard error what is wrong and what to do about it; returns the exit code.
-    pub(crate) fn report(&self, console: &mut Console) -> u8 {
-        if let Some(text) = self.text() {
-            console.say(format_args!("{text}"));
-        }
-        self.code()
-    }
-
     /// What is wrong, its causes, and what to do about it.
     pub(crate) fn text(&self) -> Option<String> {
         match self {

@@ -25,5 +25,5 @@ fn main() -> ExitCode {
     let mut console = Console::new();
     let outcome = arguments::parse(lexopt::Parser::from_env())
         .and_then(|invocation| command::run(&invocation, &mut console));
-    ExitCode::from(outcome.unwrap_or_else(|failure| failure.report(&mut console)))
+    ExitCode::from(outcome.unwrap_or_else(|failure| console.report(&failure)))
 }

@@ -9,11 +9,11 @@ use std::rc::Rc;
 use nix::errno::Errno;
 
 use crate::detect::{Detector, Observation};
+use crate::epoch::Epoch;
 use crate::error::{Error, ErrorKind, path_buf};
 use crate::filesystem::Filesystem;
 use crate::lookup::{Index, Surroundings};
 use crate::memory::{Known, Memory};
-use crate::mounts::Epoch;
 use crate::operation::Operation;
 use crate::path;
 use crate::permit::{Permit, Pin, Start, Target};

@@ -53,6 +53,7 @@
 pub mod audit;
 mod detect;
 pub mod discovery;
+mod epoch;
 mod error;
 mod filesystem;
 mod guard;
@@ -77,12 +78,13 @@ mod walk;
 pub mod watch;
 
 pub use detect::Method;
+pub use epoch::Epoch;
 pub use error::{Error, ErrorKind};
 pub use filesystem::{Filesystem, Identity};
 pub use guard::{Layout, StoreGuard, with_parents};
 pub use judge::{Examination, Resolved};
 pub use location::{MailLocation, Roots};
-pub use mounts::{Epoch, Mounts, WhenMissing};
+pub use mounts::{Mounts, WhenMissing};
 pub use operation::{Operation, Role};
 pub use permit::{Attributes, Permit};
 pub use presence::Presence;

@@ -4,6 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::path::Path;
 
 use crate::detect::{Detector, Method};
+use crate::epoch::Epoch;
 use crate::error::{Error, ErrorKind};
 use crate::judge::{Examination, Judge, Resolved};
 use crate::lookup::Index;
@@ -21,23 +22,6 @@ pub enum WhenMissing {
     NothingRegistered,
     /// There was one, and it is lost: everything is refused.
     Refuse,
-}
-
-/// A state of the registry and of the mount table, see [`Mounts::epoch`]. Means nothing to another [`Mounts`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Epoch {
-    registry: u64,
-    table: u64,
-}
-
-impl Epoch {
-    pub(crate) fn new(registry: u64, table: u64) -> Self {
-        Epoch { registry, table }
-    }
-
-    pub(crate) fn table(self) -> u64 {
-        self.table
-    }
 }
 
 /// The registered mountpoints and what is known of them: judges paths and gives permits.

@@ -12,8 +12,8 @@ use nix::sys::stat::{Mode, fstat};
 use nix::unistd::{Gid, Uid, fchown};
 
 use crate::detect::{Detector, Observation};
+use crate::epoch::Epoch;
 use crate::error::{Error, ErrorKind, path_buf};
-use crate::mounts::Epoch;
 use crate::operation::Operation;
 use crate::path;
 use crate::refusal::{Cause, Refusal};

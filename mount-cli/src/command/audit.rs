@@ -121,7 +121,7 @@ fn look(
     for (at, outcome) in outcomes {
         match answer(&mountpoints[at], outcome) {
             Ok(look) => looks.found.push(look),
-            Err(failure) => looks.code = looks.code.max(failure.report(console)),
+            Err(failure) => looks.code = looks.code.max(console.report(&failure)),
         }
     }
     Ok(looks)

@@ -20,7 +20,7 @@ pub(crate) fn run(
 ) -> Result<u8, Failure> {
     session.judging(console, |mounts, console| {
         let refusals = paths.iter().filter_map(|path| mounts.verdict(operation, path).err());
-        let codes = refusals.map(|refusal| Failure::Refused(refusal).report(console));
+        let codes = refusals.map(|refusal| console.report(&Failure::Refused(refusal)));
         // What is refused for now goes before what can never be judged: trying again is worth it.
         Ok(codes.max().unwrap_or(exit::OK))
     })

@@ -63,7 +63,7 @@ impl<'a> Search<'a> {
             self.look(Candidate::named(path));
         }
         if let Err(error) = self.in_dovecot() {
-            self.code = Failure::from(error).report(console);
+            self.code = console.report(&Failure::from(error));
         }
         if self.session.settings.view == View::Own {
             for mountpoint in Buttons::new(&self.session.settings.directories.run).pressed(table) {
