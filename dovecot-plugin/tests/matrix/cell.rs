@@ -3,13 +3,13 @@
 use std::collections::BTreeSet;
 use std::io;
 
-use fixtures::dovecot::{Truth, underneath};
+use fixtures::dovecot::{Guard, Truth, underneath};
 
 use crate::effect;
 use crate::plan::{Action, Away, When, goes_on};
 use crate::scene::Scene;
 use crate::setup::Setup;
-use crate::site::{Guard, Site, USER};
+use crate::site::{Site, USER};
 
 /// The verdicts that a cell may lack:
 /// lost, something is not as before or not as promised;

@@ -21,14 +21,14 @@ mod scope;
 mod setup;
 mod site;
 
-use fixtures::dovecot::Format;
+use fixtures::dovecot::{Format, Guard};
 use fixtures::lab;
 
 use cell::Cell;
 use report::Report;
 use scope::Scope;
 use setup::{Setup, Variant};
-use site::{Guard, Site};
+use site::Site;
 
 fn matrix(setup: Setup) {
     let scope = Scope::from_environment();

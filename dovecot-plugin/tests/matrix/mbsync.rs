@@ -6,7 +6,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
 
-use fixtures::dovecot::{Format, PASSWORD, Truth, losses, underneath};
+use fixtures::dovecot::{Format, Guard, PASSWORD, Truth, losses, underneath};
 use fixtures::lab;
 
 use crate::cell::recovered;
@@ -14,7 +14,7 @@ use crate::plan::Away;
 use crate::report;
 use crate::scope::Scope;
 use crate::setup::Setup;
-use crate::site::{self, FOLDER, Guard, INBOX, Site, USER, message};
+use crate::site::{self, FOLDER, INBOX, Site, USER, message};
 
 /// A mail that the user files in the local copy while the filesystem is away.
 const WRITTEN: &str = "<written@example.org>";

@@ -7,10 +7,11 @@ use std::fs::{self, File};
 use std::io::Write as _;
 use std::path::PathBuf;
 
+use fixtures::dovecot::Guard;
+
 use crate::cell::Cell;
 use crate::plan::{ACTIONS, Away, When};
 use crate::setup::Setup;
-use crate::site::Guard;
 
 /// The results of one format and server: a file with a line for each cell, and one with all that was said.
 pub(crate) struct Report {

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use fixtures::client::imap::Imap;
-use fixtures::dovecot::{Config, Dovecot, Format, Store, Truth};
+use fixtures::dovecot::{Config, Dovecot, Format, Guard, Store, Truth};
 use fixtures::lab::{Lab, Mount};
 
 use crate::built::plugin;
@@ -37,22 +37,6 @@ const SCRIPT: &str = "\
 require \"fileinto\";
 if header :contains \"subject\" \"filed\" { fileinto \"Archive\"; }
 ";
-
-/// With the plugin, or as Debian ships it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Guard {
-    Stock,
-    Guarded,
-}
-
-impl Guard {
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Guard::Stock => "stock",
-            Guard::Guarded => "guarded",
-        }
-    }
-}
 
 /// A private Dovecot, its filesystems, and a copy of what was on them at first.
 pub(crate) struct Site {

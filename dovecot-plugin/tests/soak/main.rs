@@ -25,14 +25,14 @@ mod site;
 mod tally;
 mod weather;
 
-use fixtures::dovecot::Format;
+use fixtures::dovecot::{Format, Guard};
 use fixtures::lab;
 
 use crash::Crash;
 use report::Outcome;
 use run::run;
 use scale::Scale;
-use site::{Guard, Site};
+use site::Site;
 use weather::Umount;
 
 /// With `umount`, which waits for whoever is at work.
@@ -95,7 +95,7 @@ fn assert_happened(outcome: &Outcome, scale: &Scale) {
 macro_rules! tests {
     ($($format:ident: $variant:ident,)*) => {
         $(mod $format {
-            use fixtures::dovecot::Format;
+            use fixtures::dovecot::{Format, Guard};
 
             #[test]
             #[ignore = "needs root: real Dovecot"]

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use crate::after::{Wrong, strays};
 use crate::crash::{Crash, crashes};
 use crate::run::Known;
-use crate::site::{Guard, Site};
+use crate::site::Site;
 use crate::tally::Counts;
 use crate::weather::Umount;
 
@@ -69,7 +69,7 @@ impl Outcome {
             Umount::Plain => ("`umount`", format!("{} / {}", self.absences, counts.busy), "–".to_owned()),
             Umount::Lazy => ("`umount -l`", "–".to_owned(), self.absences.to_string()),
         };
-        let guard = if site.guard == Guard::Guarded { "guarded" } else { "stock" };
+        let guard = site.guard.name();
         let ours = self.crashes.iter().filter(|crash| crash.is_ours()).count();
         let numbers = [
             self.refusals,

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use fixtures::dovecot::{Config, Dovecot, Format, Role, Store, Truth};
+use fixtures::dovecot::{Config, Dovecot, Format, Guard, Role, Store, Truth};
 use fixtures::lab::{Lab, Mount};
 use fixtures::registry::Registry;
 
@@ -19,13 +19,6 @@ use crate::tally::Tally;
 
 /// How many mails each user has at first; with dbox the first half of them in alternate storage.
 pub(crate) const FIRST: usize = 6;
-
-/// With the plugin, or as Debian ships it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Guard {
-    Stock,
-    Guarded,
-}
 
 pub(crate) struct Site {
     pub(crate) dovecot: Dovecot,

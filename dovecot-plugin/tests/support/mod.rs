@@ -9,15 +9,9 @@ use std::fmt::Write;
 use std::fs;
 use std::path::Path;
 
+pub(crate) use fixtures::dovecot::Guard;
 use fixtures::dovecot::{Config, Dovecot, Format, Role, Store, Truth};
 use fixtures::lab::{Lab, Mount};
-
-/// With the plugin, or as Debian ships it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Guard {
-    Stock,
-    Guarded,
-}
 
 /// A mail store with every role on a filesystem of its own, all of them registered, and a Dovecot on it.
 pub(crate) struct Site {
