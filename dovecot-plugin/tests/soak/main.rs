@@ -95,7 +95,7 @@ fn assert_happened(outcome: &Outcome, scale: &Scale) {
 macro_rules! tests {
     ($($format:ident: $variant:ident,)*) => {
         $(mod $format {
-            use fixtures::dovecot::{Format, Guard};
+            use fixtures::dovecot::Format;
 
             #[test]
             #[ignore = "needs root: real Dovecot"]
