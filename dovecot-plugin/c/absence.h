@@ -8,4 +8,8 @@
    a filesystem is away or was a moment ago, says that instead. */
 void mount_guard_doubt_absence(struct mailbox *box);
 
+/* Dovecot takes what is open for deleted: no longer, when it is where it was. */
+void mount_guard_end_absence(struct mailbox *box);
+void mount_guard_end_absence_of(struct mail_index *index);
+
 #endif

@@ -19,6 +19,12 @@ struct mount_guard_user {
 	uint32_t guard;
 	/* The turn in which nothing was registered. */
 	uint64_t idle_turn;
+	/* The epoch of the mount table in which all that is open was compared last, see astray.c. */
+	uint64_t compared;
+	/* Something open is not what its path leads to. */
+	bool astray;
+	/* Nothing is refused. */
+	bool log_only;
 };
 
 struct mount_guard_list {

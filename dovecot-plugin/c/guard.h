@@ -77,11 +77,13 @@ struct mount_guard_question {
 
 /* One answer. `client` is what a mail client may be shown, `log` what is to be logged (empty when it
    was logged before in this process); both end in NUL. `permit` is handed back to
-   mount_guard_verify(), 0 when nothing is pinned. */
+   mount_guard_verify(), 0 when nothing is pinned. `epoch` is the number of the state that registry and mount table were
+   in when a question was answered, 0 when nobody could tell. */
 struct mount_guard_result {
 	uint32_t answer;
 	uint32_t reserved;
 	uint64_t permit;
+	uint64_t epoch;
 	char client[512];
 	char log[1536];
 };
@@ -99,7 +101,7 @@ struct mount_guard_settings {
 
 _Static_assert(sizeof(struct mount_guard_place) == 16, "as in boundary.rs");
 _Static_assert(sizeof(struct mount_guard_question) == 40, "as in boundary.rs");
-_Static_assert(sizeof(struct mount_guard_result) == 2064, "as in boundary.rs");
+_Static_assert(sizeof(struct mount_guard_result) == 2072, "as in boundary.rs");
 _Static_assert(sizeof(struct mount_guard_settings) == 48, "as in boundary.rs");
 
 /* The guard for these settings, made when they are seen first; 0 refuses everything. */

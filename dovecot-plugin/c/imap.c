@@ -10,6 +10,7 @@
 #include "question.h"
 #include "imap-common.h"
 #include "imap-commands.h"
+#include "ioloop.h"
 
 /* The IMAP server's own; there are none in another program. */
 #pragma weak command_hook_register
@@ -18,6 +19,10 @@
 #pragma weak client_find_namespace_full
 #pragma weak client_send_box_error
 #pragma weak client_send_list_error
+#pragma weak client_disconnect_with_error
+#pragma weak imap_clients
+
+static struct timeout *to_end_astray;
 
 typedef bool refuse_t(struct client_command_context *cmd, const struct imap_arg *args,
 		      enum mount_guard_moment moment);
@@ -116,6 +121,23 @@ static void after_command(struct client_command_context *cmd ATTR_UNUSED)
 {
 }
 
+static void end_astray(void *context ATTR_UNUSED)
+{
+	struct client *client;
+
+	timeout_remove(&to_end_astray);
+	for (client = imap_clients; client != NULL; client = client->next) {
+		if (mount_guard_is_user_guarded(client->user) && mount_guard_user_context(client->user)->astray)
+			client_disconnect_with_error(client, MOUNT_GUARD_TRY_AGAIN);
+	}
+}
+
+void mount_guard_imap_end_astray(void)
+{
+	if (&imap_clients != NULL && to_end_astray == NULL)
+		to_end_astray = timeout_add_short_to(io_loop_get_root(), 0, end_astray, NULL);
+}
+
 void mount_guard_imap_init(void)
 {
 	if (&command_hook_register != NULL)
@@ -124,6 +146,7 @@ void mount_guard_imap_init(void)
 
 void mount_guard_imap_deinit(void)
 {
+	timeout_remove(&to_end_astray);
 	if (&command_hook_unregister != NULL)
 		command_hook_unregister(before_command, after_command);
 }

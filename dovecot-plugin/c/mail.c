@@ -1,6 +1,7 @@
 /* A mail: what looks for its file, and what is done to it. */
 
 #include "hooks.h"
+#include "absence.h"
 #include "dbox.h"
 #include "server.h"
 #include "index-mail.h"
@@ -27,29 +28,36 @@ static bool permits_read(struct mail *mail)
 	return mail->saving || mount_guard_permits_box(mail->box, MOUNT_GUARD_READ);
 }
 
+static int doubted(struct mail *mail, int ret)
+{
+	if (ret < 0 && !mail->saving)
+		mount_guard_doubt_absence(mail->box);
+	return ret;
+}
+
 static int get_received_date(struct mail *mail, time_t *date_r)
 {
-	return permits_read(mail) ? super(mail)->get_received_date(mail, date_r) : -1;
+	return permits_read(mail) ? doubted(mail, super(mail)->get_received_date(mail, date_r)) : -1;
 }
 
 static int get_save_date(struct mail *mail, time_t *date_r)
 {
-	return permits_read(mail) ? super(mail)->get_save_date(mail, date_r) : -1;
+	return permits_read(mail) ? doubted(mail, super(mail)->get_save_date(mail, date_r)) : -1;
 }
 
 static int get_virtual_size(struct mail *mail, uoff_t *size_r)
 {
-	return permits_read(mail) ? super(mail)->get_virtual_size(mail, size_r) : -1;
+	return permits_read(mail) ? doubted(mail, super(mail)->get_virtual_size(mail, size_r)) : -1;
 }
 
 static int get_physical_size(struct mail *mail, uoff_t *size_r)
 {
-	return permits_read(mail) ? super(mail)->get_physical_size(mail, size_r) : -1;
+	return permits_read(mail) ? doubted(mail, super(mail)->get_physical_size(mail, size_r)) : -1;
 }
 
 static int get_special(struct mail *mail, enum mail_fetch_field field, const char **value_r)
 {
-	return permits_read(mail) ? super(mail)->get_special(mail, field, value_r) : -1;
+	return permits_read(mail) ? doubted(mail, super(mail)->get_special(mail, field, value_r)) : -1;
 }
 
 static int get_stream(struct mail *mail, bool get_body, struct message_size *hdr_size,
@@ -62,7 +70,7 @@ static int get_stream(struct mail *mail, bool get_body, struct message_size *hdr
 		mount_guard_pop3_refuse(mail->box);
 		return -1;
 	}
-	return super(mail)->get_stream(mail, get_body, hdr_size, body_size, stream_r);
+	return doubted(mail, super(mail)->get_stream(mail, get_body, hdr_size, body_size, stream_r));
 }
 
 /* Neither can fail by itself, so the transaction will. */

@@ -2,6 +2,7 @@
 
 #include "hooks.h"
 #include "server.h"
+#include "error.h"
 #include "mail-storage-hooks.h"
 
 #define EXPORTED __attribute__((visibility("default")))
@@ -32,6 +33,7 @@ void mount_guard_plugin_init(struct module *module)
 void mount_guard_plugin_deinit(void)
 {
 	mount_guard_imap_deinit();
+	mount_guard_error_deinit();
 	mail_storage_hooks_remove(&mount_guard_hooks);
 	mount_guard_close();
 }

@@ -4,6 +4,9 @@
    elsewhere. The text begins with the IMAP response code, see words.rs. */
 
 #include "question.h"
+#include "absence.h"
+#include "astray.h"
+#include "error.h"
 #include "ioloop.h"
 
 #include <time.h>
@@ -52,9 +55,10 @@ void mount_guard_tell_roots(struct mailbox_list *list)
 
 /* What was permitted this moment is permitted for the rest of the turn: commands ask for it many times. From one turn
    to the next Rust remembers. Whatever makes, moves or deletes something is asked afresh when it is pinned. */
-static bool remembers(const struct mount_guard_memory *memory, enum mount_guard_moment moment)
+static bool remembers(const struct mount_guard_memory *memory, enum mount_guard_moment moment, struct mail_user *user)
 {
-	return (memory->permitted & (1U << moment)) != 0 && memory->turn == turn();
+	return (memory->permitted & (1U << moment)) != 0 && memory->turn == turn() &&
+		!mount_guard_user_context(user)->astray;
 }
 
 static void remember(struct mount_guard_memory *memory, enum mount_guard_moment moment)
@@ -85,7 +89,7 @@ static void begin(struct asked *asked, struct mail_user *user, enum mount_guard_
 	asked->question.now = turn();
 	asked->question.places = asked->places;
 	asked->result.answer = MOUNT_GUARD_REFUSED;
-	asked->result.permit = 0;
+	asked->result.permit = asked->result.epoch = 0;
 	asked->result.client[0] = asked->result.log[0] = '\0';
 }
 
@@ -158,10 +162,34 @@ static bool heed(const struct mount_guard_result *result, struct mail_user *user
 	return permitted;
 }
 
+/* The same of the answer to a question. All that it is about may be mounted, and what is open lie elsewhere. */
+static bool settle(struct asked *asked, struct mail_user *user)
+{
+	if (!heed(&asked->result, user))
+		return FALSE;
+	if (!mount_guard_is_astray(user, asked->result.epoch))
+		return TRUE;
+	asked->result.answer = MOUNT_GUARD_REFUSED;
+	i_strocpy(asked->result.client, MOUNT_GUARD_TRY_AGAIN, sizeof(asked->result.client));
+	return FALSE;
+}
+
 static bool judge(struct asked *asked, struct mail_user *user)
 {
 	mount_guard_judge(&asked->question, &asked->result);
-	return heed(&asked->result, user);
+	return settle(asked, user);
+}
+
+/* Permits, and holds the mounts until the permit is handed back. */
+static bool pin(struct asked *asked, struct mail_user *user, uint64_t *permit_r)
+{
+	mount_guard_pin(&asked->question, &asked->result);
+	*permit_r = asked->result.permit;
+	if (settle(asked, user))
+		return TRUE;
+	mount_guard_release(*permit_r);
+	*permit_r = 0;
+	return FALSE;
 }
 
 void mount_guard_list_unpin(struct mount_guard_list *glist)
@@ -176,20 +204,19 @@ void mount_guard_list_unpin(struct mount_guard_list *glist)
 
 /* What only looks is not pinned. Yet the first look makes the list's index, and nothing of the list is open before that
    would keep a plain umount out; so the mounts are held for the rest of that turn. */
-static void look(struct asked *asked, struct mailbox_list *list)
+static bool look(struct asked *asked, struct mailbox_list *list)
 {
 	struct mount_guard_list *glist = mount_guard_list_context(list);
 
-	if (glist->permitted_once || glist->creating != 0) {
-		mount_guard_judge(&asked->question, &asked->result);
-		return;
+	if (glist->permitted_once || glist->creating != 0)
+		return judge(asked, list->ns->user);
+	if (!pin(asked, list->ns->user, &glist->creating))
+		return FALSE;
+	if (glist->creating != 0) {
+		glist->permitted_once = TRUE;
+		glist->to_unpin = timeout_add_short_to(io_loop_get_root(), 0, mount_guard_list_unpin, glist);
 	}
-	mount_guard_pin(&asked->question, &asked->result);
-	glist->creating = asked->result.permit;
-	if (glist->creating == 0)
-		return;
-	glist->permitted_once = TRUE;
-	glist->to_unpin = timeout_add_short_to(io_loop_get_root(), 0, mount_guard_list_unpin, glist);
+	return TRUE;
 }
 
 bool mount_guard_permits_place(struct mail_user *user, enum mount_guard_moment moment,
@@ -212,11 +239,10 @@ bool mount_guard_permits_list(struct mailbox_list *list, enum mount_guard_moment
 	struct mount_guard_memory *memory = &mount_guard_list_context(list)->memory;
 	struct asked asked;
 
-	if (remembers(memory, moment) || is_idle(list->ns->user))
+	if (remembers(memory, moment, list->ns->user) || is_idle(list->ns->user))
 		return TRUE;
 	begin_for_list(&asked, list, moment);
-	look(&asked, list);
-	if (heed(&asked.result, list->ns->user)) {
+	if (look(&asked, list)) {
 		remember(memory, moment);
 		return TRUE;
 	}
@@ -229,46 +255,40 @@ bool mount_guard_list_would_permit(struct mailbox_list *list, enum mount_guard_m
 	struct mount_guard_memory *memory = &mount_guard_list_context(list)->memory;
 	struct asked asked;
 
-	if (remembers(memory, moment) || is_idle(list->ns->user))
+	if (remembers(memory, moment, list->ns->user) || is_idle(list->ns->user))
 		return TRUE;
 	begin_for_list(&asked, list, moment);
 	asked.question.flags |= MOUNT_GUARD_FLAG_QUIET;
-	look(&asked, list);
-	if (!heed(&asked.result, list->ns->user))
+	if (!look(&asked, list))
 		return FALSE;
 	remember(memory, moment);
 	return TRUE;
 }
 
-static bool pin_list(struct asked *asked, struct mailbox_list *list, enum mount_guard_moment moment,
-		     enum mount_guard_flags flags)
-{
-	if (is_idle(list->ns->user))
-		return TRUE;
-	begin_for_list(asked, list, moment);
-	asked->question.flags |= flags;
-	mount_guard_pin(&asked->question, &asked->result);
-	return heed(&asked->result, list->ns->user);
-}
-
 bool mount_guard_list_pin(struct mailbox_list *list, enum mount_guard_moment moment, uint64_t *permit_r)
 {
-	struct asked asked = { .result.permit = 0 };
-	bool permitted = pin_list(&asked, list, moment, MOUNT_GUARD_FLAG_QUIET);
+	struct asked asked;
 
-	*permit_r = asked.result.permit;
-	return permitted;
+	*permit_r = 0;
+	if (is_idle(list->ns->user))
+		return TRUE;
+	begin_for_list(&asked, list, moment);
+	asked.question.flags |= MOUNT_GUARD_FLAG_QUIET;
+	return pin(&asked, list->ns->user, permit_r);
 }
 
 bool mount_guard_list_enter(struct mailbox_list *list, enum mount_guard_moment moment, uint64_t *permit_r)
 {
-	struct asked asked = { .result.permit = 0 };
-	bool permitted = pin_list(&asked, list, moment, 0);
+	struct asked asked;
 
-	*permit_r = asked.result.permit;
-	if (!permitted)
-		mailbox_list_set_error(list, MAIL_ERROR_TEMP, asked.result.client);
-	return permitted;
+	*permit_r = 0;
+	if (is_idle(list->ns->user))
+		return TRUE;
+	begin_for_list(&asked, list, moment);
+	if (pin(&asked, list->ns->user, permit_r))
+		return TRUE;
+	mailbox_list_set_error(list, MAIL_ERROR_TEMP, asked.result.client);
+	return FALSE;
 }
 
 bool mount_guard_list_leave(struct mailbox_list *list, uint64_t permit)
@@ -290,12 +310,11 @@ bool mount_guard_would_permit(struct mailbox *box, enum mount_guard_moment momen
 	struct mount_guard_memory *memory = &mount_guard_mailbox_context(box)->memory;
 	struct asked asked;
 
-	if (remembers(memory, moment) || is_idle(box->storage->user))
+	if (remembers(memory, moment, box->storage->user) || is_idle(box->storage->user))
 		return TRUE;
 	begin_for_box(&asked, box, moment);
 	asked.question.flags |= MOUNT_GUARD_FLAG_QUIET;
-	look(&asked, box->list);
-	if (!heed(&asked.result, box->storage->user))
+	if (!look(&asked, box->list))
 		return FALSE;
 	remember(memory, moment);
 	return TRUE;
@@ -306,7 +325,7 @@ static bool heed_box(const struct mount_guard_result *result, struct mailbox *bo
 {
 	if (heed(result, box->storage->user))
 		return TRUE;
-	mail_storage_set_error(box->storage, MAIL_ERROR_TEMP, result->client);
+	mount_guard_set_error(box->storage, result->client);
 	return FALSE;
 }
 
@@ -316,18 +335,21 @@ static bool permits_box(struct mailbox *box, enum mount_guard_moment moment, enu
 
 	if (is_idle(box->storage->user))
 		return TRUE;
+	mount_guard_end_absence(box);
 	begin_for_box(&asked, box, moment);
 	asked.question.flags |= flags;
-	look(&asked, box->list);
-	if (!heed_box(&asked.result, box))
-		return FALSE;
-	remember(&mount_guard_mailbox_context(box)->memory, moment);
-	return TRUE;
+	if (look(&asked, box->list)) {
+		remember(&mount_guard_mailbox_context(box)->memory, moment);
+		return TRUE;
+	}
+	mount_guard_set_error(box->storage, asked.result.client);
+	return FALSE;
 }
 
 bool mount_guard_permits_box(struct mailbox *box, enum mount_guard_moment moment)
 {
-	return remembers(&mount_guard_mailbox_context(box)->memory, moment) || permits_box(box, moment, 0);
+	return remembers(&mount_guard_mailbox_context(box)->memory, moment, box->storage->user) ||
+		permits_box(box, moment, 0);
 }
 
 bool mount_guard_permits_box_now(struct mailbox *box, enum mount_guard_moment moment)
@@ -337,8 +359,7 @@ bool mount_guard_permits_box_now(struct mailbox *box, enum mount_guard_moment mo
 
 void mount_guard_try_again(struct mailbox *box)
 {
-	mail_storage_set_error(box->storage, MAIL_ERROR_TEMP,
-			       "[UNAVAILABLE] Mail storage has just come back, try again");
+	mount_guard_set_error(box->storage, MOUNT_GUARD_TRY_AGAIN);
 }
 
 void mount_guard_refuse_again(struct mailbox *box, enum mount_guard_moment moment)
@@ -376,9 +397,10 @@ bool mount_guard_enter(struct mailbox *box, enum mount_guard_moment moment, uint
 	if (mount_guard_mailbox_context(box)->operation != 0)
 		return mount_guard_stays(box, mount_guard_mailbox_context(box)->operation, FALSE);
 	begin_for_box(&asked, box, moment);
-	mount_guard_pin(&asked.question, &asked.result);
-	*permit_r = asked.result.permit;
-	return heed_box(&asked.result, box);
+	if (pin(&asked, box->storage->user, permit_r))
+		return TRUE;
+	mount_guard_set_error(box->storage, asked.result.client);
+	return FALSE;
 }
 
 bool mount_guard_leave(struct mailbox *box, uint64_t *permit)

@@ -30,6 +30,8 @@ bool mount_guard_user_stays(struct mail_user *user, uint64_t permit);
 /* Whether the mounts stayed where they were. Without a permit there is nothing to say against it. */
 bool mount_guard_leave(struct mailbox *box, uint64_t *permit);
 
+#define MOUNT_GUARD_TRY_AGAIN "[UNAVAILABLE] Mail storage has just come back, try again"
+
 /* Leaves the error behind that what failed would succeed now. */
 void mount_guard_try_again(struct mailbox *box);
 /* Leaves the error of a refusal behind that was decided earlier, though it may have ended meanwhile. */

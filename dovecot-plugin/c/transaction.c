@@ -45,6 +45,7 @@ transaction_begin(struct mailbox *box, enum mailbox_transaction_flags flags, con
 	if ((flags & MAILBOX_TRANSACTION_FLAG_REFRESH) != 0 && !mount_guard_would_permit(box, MOUNT_GUARD_LOOK))
 		flags &= ENUM_NEGATE(MAILBOX_TRANSACTION_FLAG_REFRESH);
 	t = super(box)->transaction_begin(box, flags, reason);
+	mount_guard_end_absence(box);
 	MODULE_CONTEXT_SET(t, mount_guard_transaction_module, gt);
 	return t;
 }
@@ -143,22 +144,36 @@ static struct mail_save_context *save_alloc(struct mailbox_transaction_context *
 	return t->save_ctx;
 }
 
+/* A server asks why it failed before the transaction ends. */
+static int doubt_failure(struct mailbox_transaction_context *t, int ret)
+{
+	uint64_t permit = context(t)->permit;
+
+	if (ret < 0 && (permit == 0 || mount_guard_stays(t->box, permit, TRUE)))
+		mount_guard_doubt_absence(t->box);
+	return ret;
+}
+
 static int save_begin(struct mail_save_context *ctx, struct istream *input)
 {
 	struct mailbox_transaction_context *t = ctx->transaction;
 
 	if (permits_save(t))
-		return super(t->box)->save_begin(ctx, input);
+		return doubt_failure(t, super(t->box)->save_begin(ctx, input));
 	mount_guard_refuse_again(t->box, MOUNT_GUARD_SAVE);
 	return -1;
 }
 
 static void save_cancel(struct mail_save_context *ctx)
 {
+	struct mailbox *box = ctx->transaction->box;
+
 	if (ctx == context(ctx->transaction)->refused_save)
 		index_save_context_free(ctx);
 	else
-		super(ctx->transaction->box)->save_cancel(ctx);
+		super(box)->save_cancel(ctx);
+	/* What is deleted is not saved to, and so nothing was asked. */
+	mount_guard_doubt_absence(box);
 }
 
 static void save_rollback(struct mail_save_context *ctx)
@@ -195,9 +210,10 @@ static bool permits_source(struct mail *mail, struct mailbox *dest)
 
 static int copy(struct mail_save_context *ctx, struct mail *mail)
 {
-	struct mailbox *box = ctx->transaction->box;
+	struct mailbox_transaction_context *t = ctx->transaction;
+	struct mailbox *box = t->box;
 
-	if (!permits_save(ctx->transaction)) {
+	if (!permits_save(t)) {
 		/* Dovecot asserts that a copy which failed was cancelled. */
 		mailbox_save_cancel(&ctx);
 		mount_guard_refuse_again(box, MOUNT_GUARD_SAVE);
@@ -207,7 +223,7 @@ static int copy(struct mail_save_context *ctx, struct mail *mail)
 		mailbox_save_cancel(&ctx);
 		return -1;
 	}
-	return super(box)->copy(ctx, mail);
+	return doubt_failure(t, super(box)->copy(ctx, mail));
 }
 
 void mount_guard_transaction_hooks(struct mailbox_vfuncs *v)

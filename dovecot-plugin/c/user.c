@@ -41,7 +41,10 @@ void mount_guard_user_created(struct mail_user *user)
 		.message = setting_or(user, "mount_guard_message", NULL),
 		.chroot = restrict_access_get_current_chroot(),
 	};
+	struct mount_guard_user *guser;
 
-	mount_guard_user_attach(user)->guard = mount_guard_open(&settings);
+	guser = mount_guard_user_attach(user);
+	guser->guard = mount_guard_open(&settings);
+	guser->log_only = null_strcmp(settings.mode, "log") == 0;
 	check_home(user);
 }

@@ -59,6 +59,7 @@ pub struct Outcome {
     answer: u32,
     reserved: u32,
     permit: u64,
+    epoch: u64,
     client: [u8; 512],
     log: [u8; 1536],
 }
@@ -75,7 +76,7 @@ pub struct RawSettings {
 }
 
 const _: () = assert!(size_of::<Place>() == 16 && size_of::<Question>() == 40);
-const _: () = assert!(size_of::<Outcome>() == 2064 && size_of::<RawSettings>() == 48);
+const _: () = assert!(size_of::<Outcome>() == 2072 && size_of::<RawSettings>() == 48);
 
 /// The guard for these settings; 0, which refuses everything, when there is none.
 ///
@@ -193,6 +194,7 @@ unsafe fn answer_into(result: *mut Outcome, decide: impl FnOnce() -> Answer) {
     words::fit(&answer.client, &mut outcome.client);
     words::fit(&answer.log, &mut outcome.log);
     outcome.permit = answer.permit;
+    outcome.epoch = answer.epoch;
     outcome.answer = if answer.permitted { PERMITTED } else { 0 };
 }
 
@@ -279,7 +281,14 @@ mod tests {
     use std::ptr::{null, null_mut};
 
     fn outcome() -> Outcome {
-        Outcome { answer: PERMITTED, reserved: 0, permit: 7, client: [b'x'; 512], log: [b'x'; 1536] }
+        Outcome {
+            answer: PERMITTED,
+            reserved: 0,
+            permit: 7,
+            epoch: 7,
+            client: [b'x'; 512],
+            log: [b'x'; 1536],
+        }
     }
 
     fn question(places: &[Place]) -> Question {

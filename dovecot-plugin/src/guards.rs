@@ -17,6 +17,8 @@ pub(crate) struct Answer {
     pub(crate) permitted: bool,
     /// What pins the mounts, 0 when nothing does.
     pub(crate) permit: u64,
+    /// The number of the epoch that a question was answered in, 0 when nobody could tell.
+    pub(crate) epoch: u64,
     pub(crate) client: String,
     /// Empty when it was logged before.
     pub(crate) log: String,
@@ -93,13 +95,14 @@ impl Guards {
         } else {
             guard.judge.verdict(turn, operation, paths, manner).map(|()| None)
         };
+        let epoch = guard.judge.epoch();
         match outcome {
-            Err(refused) => guard.refuse(&refused, manner),
+            Err(refused) => Answer { epoch, ..guard.refuse(&refused, manner) },
             Ok(permit) => {
                 // The empty path is what a refusal without a mountpoint was remembered by.
                 guard.said.permitted(Path::new(""));
                 paths.iter().for_each(|path| guard.said.permitted(path));
-                Answer { permit: self.keep(index, turn, permit), ..Answer::permitted() }
+                Answer { permit: self.keep(index, turn, permit), epoch, ..Answer::permitted() }
             }
         }
     }
@@ -173,6 +176,7 @@ impl Guard {
         Answer {
             permitted: self.settings.log_only,
             permit: 0,
+            epoch: 0,
             client: words::for_client(refused.state, self.settings.message.as_deref()),
             log: if news { refused.line.clone() } else { String::new() },
         }

@@ -1,6 +1,7 @@
 //! The one place that asks mount-core for verdicts and permits.
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use mount_core::{
     Cause, Directories, Epoch, Error, ErrorKind, Mounts, Operation, Refusal, State, WhenMissing,
@@ -72,6 +73,8 @@ struct Opened {
     refreshed: u64,
     /// The turn in which the mount table was, and what it was.
     looked: Option<(u64, Epoch)>,
+    /// The epoch of the last look, and its number.
+    numbered: Option<(Epoch, u64)>,
     permitted: Permitted,
     told: Told,
 }
@@ -84,6 +87,7 @@ impl Opened {
             mounts: Mounts::open(&directories, missing)?,
             refreshed: turn,
             looked: None,
+            numbered: None,
             permitted: Permitted::default(),
             told: Told::default(),
         })
@@ -97,11 +101,17 @@ impl Opened {
                 let epoch = self.mounts.epoch();
                 self.permitted.enter(epoch);
                 self.looked = Some((turn, epoch));
+                if self.numbered.is_none_or(|(before, _)| before != epoch) {
+                    self.numbered = Some((epoch, EPOCHS.fetch_add(1, Ordering::Relaxed)));
+                }
                 epoch
             }
         }
     }
 }
+
+/// How many epochs this process has seen, of all its registries: a number is never given twice.
+static EPOCHS: AtomicU64 = AtomicU64::new(1);
 
 /// How a question is to be answered.
 #[derive(Debug, Clone, Copy, Default)]
@@ -140,6 +150,12 @@ impl Judge {
     /// Whether nothing is registered, so that there is nothing to ask about.
     pub(crate) fn is_idle(&mut self, turn: u64) -> bool {
         self.open(turn).is_ok_and(|opened| opened.mounts.is_empty())
+    }
+
+    /// The number of the epoch that was looked at last; 0 when none was.
+    pub(crate) fn epoch(&self) -> u64 {
+        let numbered = self.opened.as_ref().and_then(|opened| opened.numbered);
+        numbered.map_or(0, |(_, number)| number)
     }
 
     /// Tells root that a store lies in this directory, unless there is no registry to go by.

@@ -1,12 +1,14 @@
-//! An index that is detached in the middle of a commit: the mail is refused, and the process lives.
+//! A filesystem that is detached in the middle of a commit: the mail is refused, and the process lives.
 
 mod support;
 
+use std::fs;
 use std::thread;
 
 use fixtures::dovecot::{Format, Role, Truth, losses};
 use fixtures::lab;
 use support::locked::{Locked, SETTING};
+use support::traced::Session;
 use support::{Guard, Site, fill, message};
 
 /// Dovecot's sdbox forgets to close a view then, which it panics about when it closes the mailbox.
@@ -55,4 +57,26 @@ fn index_that_vanishes_in_the_middle_of_a_commit_ends_no_process() {
             });
         }
     }
+}
+
+/// IMAP keeps the text of the first error for its answer, and does not expect a second one to free it.
+#[test]
+#[ignore = "needs root: real Dovecot"]
+fn copy_that_fails_twice_is_answered_in_words() {
+    lab!(|lab| {
+        let site = Site::start(lab, Format::Maildir, Guard::Guarded);
+        fill(&site.dovecot);
+        let cur = site.dovecot.store().path(Role::Mail, "bob").join("cur");
+        let mut mails = fs::read_dir(cur).expect("the INBOX").map(|entry| entry.expect("an entry").path());
+        let first = mails.next().expect("a mail");
+        let trace = lab.path("trace");
+        let mut session = Session::stopping(&site.dovecot, "link:error=EIO", &first, &trace);
+        session.send("COPY 1:* Archive");
+        session.await_stop(&trace);
+        site.take_away(Role::Mail);
+        session.go_on();
+        let answer = session.receive().expect("the session goes on");
+        site.mount(Role::Mail).bring_back();
+        assert!(answer.starts_with("NO [UNAVAILABLE] Mail storage "), "{answer:?}");
+    });
 }

@@ -1,0 +1,161 @@
+/* Between a look of the plugin's and Dovecot's own a filesystem may go, and be back before the next look. What Dovecot
+   opened meanwhile lies underneath, and it keeps that open for as long as the session lasts. Then it takes the one for
+   the other: an index with another id than its own it unlinks as a corrupted one, and with a new map mdbox begins to
+   number its files anew. The same when another filesystem is mounted in place of the one that was.
+
+   So whenever the mount table has changed, all that is open is compared with what its path leads to. */
+
+/* statx */
+#define _GNU_SOURCE
+
+#include "astray.h"
+#include "absence.h"
+#include "server.h"
+#include "dbox-storage.h"
+#include "dbox-file.h"
+#include "mail-index-alloc-cache.h"
+#include "mail-index-private.h"
+#include "mail-transaction-log-private.h"
+#include "mailbox-list-index.h"
+#include "mdbox-file.h"
+#include "mdbox-map-private.h"
+#include "mdbox-storage.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+
+/* What a path leads to, or a descriptor: asked of the kernel, and not of a filesystem's server. */
+static int look(int fd, const char *path, struct statx *looked_r)
+{
+	return statx(fd, path, AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_INO | STATX_MNT_ID, looked_r);
+}
+
+static bool is_same_device(const struct statx *one, const struct statx *other)
+{
+	return one->stx_dev_major == other->stx_dev_major && one->stx_dev_minor == other->stx_dev_minor;
+}
+
+/* By the id of the mount, before Linux 5.8 by the device: a bind mount of the same filesystem is not told apart then. */
+static bool is_same_mount(const struct statx *one, const struct statx *other)
+{
+	if ((one->stx_mask & other->stx_mask & STATX_MNT_ID) != 0)
+		return one->stx_mnt_id == other->stx_mnt_id;
+	return is_same_device(one, other);
+}
+
+/* Whether a file is open that its path would not lead to. One that was replaced or deleted is open on the mount that its
+   path leads to; and a filesystem that was unmounted and mounted again still has the same file. */
+static bool strays(int fd, const char *path)
+{
+	struct statx open, there;
+
+	if (fd == -1)
+		return FALSE;
+	if (look(fd, "", &open) < 0)
+		return TRUE;
+	if (look(AT_FDCWD, path, &there) == 0 && open.stx_ino == there.stx_ino && is_same_device(&open, &there))
+		return FALSE;
+	while (look(AT_FDCWD, path, &there) < 0) {
+		const char *end = strrchr(path, '/');
+
+		if (errno != ENOENT || end == NULL)
+			return TRUE;
+		path = end == path ? "/" : t_strdup_until(path, end);
+	}
+	return !is_same_mount(&open, &there);
+}
+
+static bool index_strays(struct mail_index *index)
+{
+	const struct mail_transaction_log_file *head;
+
+	if (index == NULL || index->open_count == 0)
+		return FALSE;
+	mount_guard_end_absence_of(index);
+	head = index->log->head;
+	return (head != NULL && strays(head->fd, head->filepath)) || strays(index->fd, index->filepath);
+}
+
+static bool list_strays(struct mailbox_list *list)
+{
+	struct mail_index *index;
+
+	return mailbox_list_index_get_index(list, &index) && index_strays(index);
+}
+
+/* Those that nobody uses are open only so that they need not be opened again. */
+static void close_unused_files(struct mdbox_storage *storage)
+{
+	struct mdbox_file *file;
+
+	array_foreach_elem(&storage->open_files, file) {
+		if (file->file.refcount == 0)
+			dbox_file_close(&file->file);
+	}
+}
+
+static bool storage_strays(struct mail_storage *storage)
+{
+	struct mdbox_storage *mdbox;
+	struct mailbox *box;
+
+	for (box = storage->mailboxes; box != NULL; box = box->next) {
+		if (index_strays(box->index) || index_strays(box->index_pvt))
+			return TRUE;
+	}
+	if (mount_guard_format(storage) != MOUNT_GUARD_MDBOX)
+		return FALSE;
+	mdbox = MDBOX_STORAGE(storage);
+	close_unused_files(mdbox);
+	return index_strays(mdbox->map->index);
+}
+
+static bool anything_strays(struct mail_user *user)
+{
+	struct mail_namespace *ns;
+	struct mail_storage *storage;
+
+	for (ns = user->namespaces; ns != NULL; ns = ns->next) {
+		if (ns->list != NULL && list_strays(ns->list))
+			return TRUE;
+	}
+	for (storage = user->storages; storage != NULL; storage = storage->next) {
+		if (storage_strays(storage))
+			return TRUE;
+	}
+	return FALSE;
+}
+
+/* Indexes that were closed stay open for a while, and are found again by the directory that they were to be made in. */
+static void forget_closed_indexes(uint64_t epoch)
+{
+	static uint64_t forgotten;
+
+	if (forgotten != epoch)
+		mail_index_alloc_cache_destroy_unrefed();
+	forgotten = epoch;
+}
+
+bool mount_guard_is_astray(struct mail_user *user, uint64_t epoch)
+{
+	struct mount_guard_user *guser = mount_guard_user_context(user);
+	bool astray;
+
+	if (guser->astray || guser->compared == epoch)
+		return guser->astray;
+	guser->compared = epoch;
+	forget_closed_indexes(epoch);
+	T_BEGIN {
+		astray = anything_strays(user);
+	} T_END;
+	if (!astray)
+		return FALSE;
+	if (guser->log_only) {
+		e_warning(user->event, "mount_guard: would end this session: what it has open is not mounted any more");
+		return FALSE;
+	}
+	e_error(user->event, "mount_guard: this session ends: what it has open is not what is mounted now");
+	guser->astray = TRUE;
+	mount_guard_imap_end_astray();
+	return TRUE;
+}
