@@ -64,6 +64,8 @@ enum Evidence {
     Arrived(Option<u64>),
     /// A mountpoint below it on the same path, which has evidence of its own.
     Deeper,
+    /// Nothing: what lies ahead on a name may be reached through a symlink, each part of it through another one.
+    Nothing,
 }
 
 /// A question being judged.
@@ -228,12 +230,15 @@ impl Judge {
         let Walk { real, fd, reach, looked, .. } = self.route(question, asked, Some(&mut crossed))?;
         let fd = Rc::new(fd);
         let mut start: Option<Start> = None;
+        // By the depth of where they are: one may be known by the name of a symlink that is shorter or longer.
+        crossed.sort_by_key(|(known, seen)| seen.mountpoint(&known.mountpoint).len());
         for (known, seen) in crossed.into_iter().rev() {
             let mountpoint = Rc::clone(&known.mountpoint);
-            let is_on_the_way = path::is_within(&real, &mountpoint);
+            let depth = seen.mountpoint(&mountpoint).len();
+            let is_on_the_way = path::is_within(&real, seen.mountpoint(&mountpoint));
             let is_judged_by_id =
                 looked.mount_id.and(seen.mount).is_some() && seen.presence == Presence::Mounted;
-            let arrived = looked.mount_id == seen.mount && reach >= mountpoint.len();
+            let arrived = looked.mount_id == seen.mount && reach >= depth;
             if is_on_the_way && is_judged_by_id && (start.is_some() || arrived) {
                 start.get_or_insert_with(|| Start { fd: Rc::clone(&fd), reach });
                 permit.pin(Pin { mountpoint, observation: seen, root: None });
@@ -241,7 +246,7 @@ impl Judge {
             }
             let (root, observation) = self.root(question, &known, &seen)?;
             if is_on_the_way {
-                start.get_or_insert_with(|| Start { fd: Rc::clone(&root), reach: mountpoint.len() });
+                start.get_or_insert_with(|| Start { fd: Rc::clone(&root), reach: depth });
             }
             permit.pin(Pin { mountpoint, observation, root: Some(root) });
         }
@@ -283,9 +288,10 @@ impl Judge {
                 question.refuse(None, Cause::Path(Error::syscall("open", Path::new("/"), errno)))
             })?;
             for passed in &walk.detours {
-                self.cross(question, passed, None, crossed.as_deref_mut())?;
+                self.cross(question, passed, Evidence::Nothing, crossed.as_deref_mut())?;
             }
-            self.cross(question, &walk.real, walk.looked.mount_id, crossed.as_deref_mut())?;
+            let arrived = Evidence::Arrived(walk.looked.mount_id);
+            self.cross(question, &walk.real, arrived, crossed.as_deref_mut())?;
             let proven = walk.detours.is_empty() && walk.looked.mount_id.is_some();
             if proven || !self.detector.notices_changes() {
                 return Ok(walk);
@@ -301,24 +307,24 @@ impl Judge {
         Err(question.refuse(None, Cause::Presence(Presence::Unknown(restless))))
     }
 
-    /// Judges the registered mountpoints at or above a real path, shallow first. `arrived` is the mount that a walk
-    /// along that path ended in.
+    /// Judges the registered mountpoints at or above a path, shallow first. `evidence` is that of the deepest.
     fn cross(
         &self,
         question: &Question<'_>,
-        real: &[u8],
-        arrived: Option<u64>,
+        path: &[u8],
+        evidence: Evidence,
         mut crossed: Option<&mut Crossed>,
     ) -> Result<(), Refusal> {
-        let around = self.index.around(real);
+        let around = self.index.around(path);
         let around = around.map_err(|error| question.refuse(None, Cause::Registry(error)))?;
         let Some(around) = around else { return Ok(()) };
-        let mut hits = path::prefix_ends(real)
+        let mut hits = path::prefix_ends(path)
             .enumerate()
-            .filter_map(|(before, end)| self.hit(&around, before + 1, &real[..end]))
+            .filter_map(|(before, end)| self.hit(&around, before + 1, &path[..end]))
             .peekable();
         while let Some(known) = hits.next() {
-            let evidence = if hits.peek().is_some() { Evidence::Deeper } else { Evidence::Arrived(arrived) };
+            let is_proven_below = hits.peek().is_some() && !matches!(evidence, Evidence::Nothing);
+            let evidence = if is_proven_below { Evidence::Deeper } else { evidence };
             let seen = self.judge(question, &known, evidence)?;
             if let Some(crossed) = &mut crossed {
                 crossed.push((known, seen));
@@ -369,16 +375,19 @@ impl Judge {
     }
 
     /// What was observed of a mountpoint, when the mount table has not changed since and the mount is still what its
-    /// path leads to; what is observed now otherwise. That nothing is mounted is never remembered.
+    /// path leads to; what is observed now otherwise. Never remembered is that nothing is mounted, and what a symlink
+    /// leads to: it can be replaced without a change of the table.
     fn observation(&self, question: &Question<'_>, known: &Known, evidence: Evidence) -> Rc<Observation> {
         let holds = |seen: &Rc<Observation>| {
             seen.generation == question.generation
                 && seen.mount.is_some()
+                && seen.real.is_none()
                 && match evidence {
                     Evidence::Deeper => true,
                     Evidence::Arrived(arrived) => {
                         arrived == seen.mount || self.detector.leads_to(&known.mountpoint, seen)
                     }
+                    Evidence::Nothing => self.detector.leads_to(&known.mountpoint, seen),
                 }
         };
         known.observation().filter(holds).unwrap_or_else(|| self.look(known))

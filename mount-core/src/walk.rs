@@ -51,8 +51,8 @@ pub(crate) struct Walk<'p> {
     /// `statx` of it.
     pub looked: Looked,
     pub stop: Stop,
-    /// What the walk passed besides what is on `real`: the symlinks it followed, any of which may be registered
-    /// by that name, and the directories that a `..` led out of.
+    /// What the walk passed besides what is on `real`: the symlinks it followed, each with what was left to walk, since
+    /// a mountpoint may be registered by a name that leads through one, and the directories that a `..` led out of.
     pub detours: Vec<Vec<u8>>,
 }
 
@@ -108,10 +108,21 @@ impl Course {
     fn onward(&self, target: &[u8]) -> Vec<u8> {
         let mut onward = if target.first() == Some(&b'/') { b"/".to_vec() } else { self.place.real.clone() };
         let target = path::components(target).filter(|component| *component != b".");
-        for component in target.chain(self.steps.iter().rev().map(Vec::as_slice)) {
+        for component in target.chain(self.steps()) {
             path::push(&mut onward, component);
         }
         onward
+    }
+
+    /// The name of what lies ahead behind a symlink, as far as it is one: a `..` leads out of where the symlink leads to.
+    fn name(&self, symlink: &[u8]) -> Vec<u8> {
+        let mut name = self.place.below(symlink);
+        self.steps().take_while(|step| *step != b"..").for_each(|step| path::push(&mut name, step));
+        name
+    }
+
+    fn steps(&self) -> impl Iterator<Item = &[u8]> {
+        self.steps.iter().rev().map(Vec::as_slice)
     }
 }
 
@@ -226,7 +237,7 @@ impl Walker {
                 Ok(Next::Symlink(target)) => {
                     let onward = course.onward(&target);
                     let leap = self.leap(&onward[..plain_length(&onward)]);
-                    detours.push(course.place.below(&component));
+                    detours.push(course.name(&component));
                     course = self.course(&onward, leap)?;
                 }
                 Err(why) => {

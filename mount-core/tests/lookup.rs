@@ -76,7 +76,7 @@ impl Tree {
     }
 }
 
-/// All that a path leads through, symlinks by their own names included, by asking the system about one prefix after the other; `false` for
+/// All that a path leads through, by the names that lead through a symlink too, by asking the system about one prefix after the other; `false` for
 /// one that leads nowhere: in a circle, or back out of what doesn't exist.
 fn passed(path: &Path, links: usize, passed_by: &mut Vec<PathBuf>) -> bool {
     let mut here = PathBuf::from("/");
@@ -86,7 +86,8 @@ fn passed(path: &Path, links: usize, passed_by: &mut Vec<PathBuf>) -> bool {
         let next = here.join(component);
         let target = fs::read_link(&next).ok().filter(|_| component.as_os_str() != "..");
         if let Some(target) = target {
-            passed_by.push(next);
+            let left = components.clone().take_while(|component| component.as_os_str() != "..");
+            passed_by.push(next.join(left.collect::<PathBuf>()));
             let onward = here.join(target).join(components.as_path());
             return links > 0 && passed(&onward, links - 1, passed_by);
         }

@@ -191,6 +191,37 @@ fn mount_that_a_symlink_lies_in_is_held_too() {
     });
 }
 
+/// By the name of a symlink, of a child of a wildcard that is one, and by a name that leads through one.
+#[test]
+fn mount_known_by_a_name_that_a_symlink_leads_elsewhere_is_held_and_verified_where_it_is() {
+    for (registered, name) in [("srv/mail", "srv/mail"), ("tank/*", "tank/mail"), ("link/mail", "link/mail")]
+    {
+        lab!(registered, |lab| {
+            // Deeper than what is registered by its own name, whose root must not be taken for the start.
+            let (data, mail) = (lab.tmpfs("data"), lab.tmpfs("data/srv/mail"));
+            symlink(mail.path(), lab.dir("srv").join("mail")).expect("a symlink");
+            symlink(mail.path(), lab.dir("tank").join("mail")).expect("a symlink");
+            symlink(data.path().join("srv"), lab.path("link")).expect("a symlink");
+            let registry = Registry::in_lab(lab);
+            registry.register(data.path(), State::Online).register(lab.path(registered), State::Online);
+            let mounts = registry.open();
+            let bob = lab.path(name).join("bob/mailboxes");
+            let permit = mounts.authorize(Operation::Create, &[&bob]).expect("mounted");
+            assert_eq!(umount(mail.path()), Err(Errno::EBUSY));
+            permit.create_dir_all(&bob, &Attributes::mode(0o700)).expect("create");
+            permit.verify().expect("still there");
+            mail.take_away_lazily();
+            assert!(matches!(permit.verify().expect_err("gone").cause(), Cause::Vanished));
+            permit.create_dir_all(&bob.join("INBOX"), &Attributes::mode(0o700)).expect("on the detached one");
+            assert!(names_in(mail.path()).is_empty(), "nothing underneath");
+            drop(permit);
+            mounts.authorize(Operation::Create, &[&bob]).err().expect("not mounted");
+            mail.bring_back();
+            assert!(mail.path().join("bob/mailboxes/INBOX").is_dir());
+        });
+    }
+}
+
 #[test]
 fn directory_removed_since_it_was_judged_is_an_error_and_not_taken_for_created() {
     lab!(|lab| {

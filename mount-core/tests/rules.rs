@@ -342,6 +342,57 @@ fn mountpoint_registered_by_the_name_of_a_symlink_is_judged_where_that_leads() {
     });
 }
 
+/// As after `mv /srv /data/srv; ln -s /data/srv /srv`: what was registered is still called by its old name.
+#[test]
+fn parent_that_became_a_symlink_changes_nothing_for_the_mountpoint_below() {
+    lab!(|lab| {
+        let mail = lab.tmpfs("data/srv/mail");
+        symlink(lab.path("data/srv"), lab.path("srv")).expect("a symlink");
+        let registry = Registry::in_lab(lab);
+        let mounts = registry.register(lab.path("srv/mail"), State::Online).open();
+        for path in ["srv/mail/bob", "srv/./mail/new/mailboxes", "data/../srv/mail"] {
+            permitted(&mounts, lab.path(path));
+            mail.take_away();
+            let refused = refusal(&mounts, lab.path(path));
+            assert!(is_absent(&refused), "{refused}");
+            assert_eq!(refused.mountpoint(), Some(&*lab.path("srv/mail")));
+            mail.bring_back();
+        }
+        registry.register(lab.path("srv/mail"), State::Offline);
+        assert!(matches!(refusal(&registry.open(), lab.path("srv/mail/bob")).cause(), Cause::State(_)));
+    });
+}
+
+/// The deeper one is still reached, by another symlink: that says nothing of the one above, as it would without them.
+#[test]
+fn symlink_that_leads_elsewhere_now_takes_no_evidence_from_what_lies_below() {
+    lab!(|lab| {
+        let (srv, mail) = (lab.tmpfs("here/srv"), lab.tmpfs("here/srv/mail"));
+        let registry = Registry::of_mounts(lab, &[&srv, &mail]);
+        let mounts = registry.open();
+        permitted(&mounts, lab.path("here/srv/mail/bob"));
+        fs::rename(lab.path("here"), lab.path("there")).expect("rename the directory above");
+        symlink(lab.dir("bare"), lab.dir("here").join("srv")).expect("a symlink in its place");
+        symlink(lab.path("there/srv/mail"), lab.path("bare/mail")).expect("a symlink to the same mount");
+        let refused = refusal(&mounts, lab.path("here/srv/mail/bob"));
+        assert_eq!(refused.mountpoint(), Some(&*lab.path("here/srv")), "{refused}");
+    });
+}
+
+/// The same mount, but what has the name is a directory in it.
+#[test]
+fn directory_in_place_of_a_symlink_to_the_mount_it_lies_in_is_no_mountpoint() {
+    lab!(|lab| {
+        let srv = lab.tmpfs("srv");
+        symlink(".", srv.path().join("mail")).expect("a symlink");
+        let mounts = Registry::in_lab(lab).register(srv.path().join("mail"), State::Online).open();
+        permitted(&mounts, srv.path().join("mail/bob"));
+        fs::remove_file(srv.path().join("mail")).expect("remove the symlink");
+        lab.dir("srv/mail/bob");
+        assert!(is_absent(&refusal(&mounts, srv.path().join("mail/bob"))));
+    });
+}
+
 #[test]
 fn remedy_for_a_child_of_a_wildcard_speaks_of_what_is_registered() {
     lab!(|lab| {

@@ -67,6 +67,8 @@ pub(crate) struct Observation {
     /// The mount whose root the path is, by the id that [`Walker`] reports; `None` when no id is known.
     pub mount: Option<u64>,
     pub filesystem: Option<Filesystem>,
+    /// Where symlinks lead the path; `None` for right there.
+    pub real: Option<Rc<[u8]>>,
     /// Whether the walk to it passes local filesystems only, so that it cannot block.
     pub reached_locally: bool,
     /// Counts changes of the mount table: an observation of another generation has to be made again.
@@ -75,7 +77,8 @@ pub(crate) struct Observation {
 
 impl Observation {
     fn new(presence: Presence) -> Self {
-        Observation { presence, mount: None, filesystem: None, reached_locally: false, generation: 0 }
+        let (mount, filesystem, real) = (None, None, None);
+        Observation { presence, mount, filesystem, real, reached_locally: false, generation: 0 }
     }
 
     fn unknown(reason: impl Into<String>) -> Self {
@@ -89,6 +92,11 @@ impl Observation {
     fn of(filesystem: Filesystem, mount: Option<u64>) -> Self {
         let presence = if filesystem.is_automount() { Presence::Idle } else { Presence::Mounted };
         Observation { mount, filesystem: Some(filesystem), ..Self::new(presence) }
+    }
+
+    /// The mountpoint that was observed by this name.
+    pub(crate) fn mountpoint<'a>(&'a self, name: &'a [u8]) -> &'a [u8] {
+        self.real.as_deref().unwrap_or(name)
     }
 
     /// Another filesystem than the recorded one is as good as none.
@@ -183,6 +191,8 @@ impl Detector {
     pub(crate) fn still(&self, path: &[u8], seen: &Observation) -> bool {
         let unchanged = || self.generation() == seen.generation;
         match (self.method, seen.mount) {
+            // A symlink can be replaced without a change of the table.
+            _ if seen.real.is_some() => false,
             (Method::UniqueId, Some(_)) if seen.reached_locally => self.leads_to(path, seen),
             (Method::UniqueId, Some(mount)) => unchanged() && sys::mount_exists(mount),
             // The table said so, as the path could not be walked, and says the same as long as it doesn't change.
@@ -212,7 +222,7 @@ impl Detector {
     /// Why it could not be opened.
     pub(crate) fn hold(
         &self,
-        mountpoint: &[u8],
+        name: &[u8],
         seen: &Rc<Observation>,
         identity: Option<&Identity>,
     ) -> Result<(OwnedFd, Rc<Observation>), String> {
@@ -220,6 +230,7 @@ impl Detector {
             return Err("a recorded mount table has nothing that could be held open".to_owned());
         }
         let idle = seen.presence == Presence::Idle;
+        let mountpoint = seen.mountpoint(name);
         let fd =
             self.open_root(mountpoint, idle).map_err(|errno| format!("open mount root: {}", errno.desc()))?;
         let looked =
@@ -232,7 +243,7 @@ impl Detector {
             return Ok((fd, Rc::clone(seen)));
         }
         let walk = Walk::ended_at(mountpoint, fd, looked);
-        let mut observation = self.found(&walk);
+        let mut observation = Observation { real: seen.real.clone(), ..self.found(&walk) };
         observation.judge_identity(identity);
         Ok((walk.fd, Rc::new(observation)))
     }
@@ -255,7 +266,8 @@ impl Detector {
     /// Whether a mount that is held is still what its path leads to. `root` is needed where ids are not told.
     ///
     /// As long as it is held its mount id cannot come again, so that even a reused id is proof.
-    pub(crate) fn confirms(&self, mountpoint: &[u8], root: Option<&OwnedFd>, seen: &Observation) -> bool {
+    pub(crate) fn confirms(&self, name: &[u8], root: Option<&OwnedFd>, seen: &Observation) -> bool {
+        let mountpoint = seen.mountpoint(name);
         if let Some(mount) = seen.mount.filter(|_| self.walker.kernel.id != IdKind::None) {
             return self.is_root_of(mountpoint, mount);
         }
@@ -289,11 +301,13 @@ impl Detector {
             Ok(walk) => walk,
             Err(errno) => return Observation::unknown(format!("open \"/\": {}", errno.desc())),
         };
-        match walk.stop {
+        let observation = match walk.stop {
             Stop::Missing => Observation::absent(),
             Stop::Unanswered | Stop::Failed(_) => self.unwalkable(&walk),
             Stop::Found => self.found(&walk),
-        }
+        };
+        let real = (*walk.real != *path).then(|| Rc::from(&*walk.real));
+        Observation { real, ..observation }
     }
 
     fn found(&self, walk: &Walk<'_>) -> Observation {
