@@ -78,10 +78,9 @@ struct Question<'a> {
 }
 
 impl<'q> Question<'q> {
-    /// Whether what is mounted now is not what was since then: what the caller has opened meanwhile may lie underneath.
-    fn is_interrupted(&self, before: &Observation, now: &Observation) -> bool {
-        let counts = self.since == Some(before.generation) && before.mount.is_some();
-        counts && now.presence == Presence::Mounted && now.mount != before.mount
+    /// Whether a mount was lost since then: what the caller has opened meanwhile may lie underneath.
+    fn is_interrupted(&self, known: &Known) -> bool {
+        self.since.is_some_and(|since| known.was_lost_since(since))
     }
 
     fn clean(&self) -> Result<Cow<'q, [u8]>, Refusal> {
@@ -156,7 +155,11 @@ impl Judge {
     }
 
     fn look(&self, known: &Known) -> Rc<Observation> {
-        known.observe(self.detector.observe(&known.mountpoint, known.identity()))
+        let now = self.detector.observe(&known.mountpoint, known.identity());
+        if let Some(before) = known.observation().filter(|before| self.detector.is_lost(before, &now)) {
+            known.lose(before.generation);
+        }
+        known.observe(now)
     }
 
     pub(crate) fn resolve(&self, path: &Path) -> Result<Resolved, Error> {
@@ -193,16 +196,19 @@ impl Judge {
     }
 
     /// `epoch` is what the permit is good for: of late, since whatever has changed afterwards will have to be verified.
+    /// `since` is when nothing may have come and gone.
     pub(crate) fn authorize(
         &self,
         operation: Operation,
         paths: &[&Path],
         epoch: Epoch,
+        since: Option<Epoch>,
     ) -> Result<Permit, Refusal> {
+        let since = since.map(Epoch::table);
         let mut generation = epoch.table();
         let mut permit = Permit::new(operation, Rc::clone(&self.detector), epoch);
         for path in paths {
-            let mut question = Question { operation, path, generation, since: Some(epoch.table()) };
+            let mut question = Question { operation, path, generation, since };
             let asked = question.clean()?;
             let target = if self.index.is_empty() {
                 Target { asked: asked.into_owned(), real: None, start: None }
@@ -267,6 +273,9 @@ impl Judge {
             .hold(&known.mountpoint, seen, known.identity())
             .map_err(|why| refuse(Presence::Unknown(why)))?;
         match &observation.presence {
+            Presence::Mounted if question.since.is_some() && self.detector.is_lost(seen, &observation) => {
+                Err(question.refuse(Some(known), Cause::Vanished))
+            }
             Presence::Mounted => Ok((Rc::new(root), observation)),
             presence => Err(refuse(presence.clone())),
         }
@@ -274,9 +283,10 @@ impl Judge {
 
     /// Walks the path and judges every registered mountpoint that it passes, on the way of a symlink too.
     ///
-    /// A walk without symlinks proves by the mount it ends in that it passed what is judged. For any other the mount
-    /// table must have stayed the same all the while: else a symlink could have been read in a bare directory, and
-    /// the mountpoint be judged when it was mounted a moment later. Without `/proc` nobody can tell.
+    /// A walk without symlinks proves by the unique id of the mount it ends in that it passed what is judged. For any
+    /// other the mount table must have stayed the same all the while: else a symlink could have been read in a bare
+    /// directory, and the mountpoint be judged when it was mounted a moment later; or another mount have got the id of
+    /// the one that was judged. Without `/proc` nobody can tell.
     fn route<'p>(
         &self,
         question: &mut Question<'_>,
@@ -293,7 +303,7 @@ impl Judge {
             let arrived = Evidence::Arrived(walk.looked.mount_id);
             self.cross(question, &walk.real, arrived, crossed.as_deref_mut())?;
             let proven = walk.detours.is_empty() && walk.looked.mount_id.is_some();
-            if proven || !self.detector.notices_changes() {
+            if (proven && self.detector.has_unique_ids()) || !self.detector.notices_changes() {
                 return Ok(walk);
             }
             let generation = self.detector.generation();
@@ -357,9 +367,8 @@ impl Judge {
         if matches!(state, State::Offline | State::Failover) {
             return refuse(Cause::State(state));
         }
-        let before = known.observation();
         let observation = self.observation(question, known, evidence);
-        if before.is_some_and(|before| question.is_interrupted(&before, &observation)) {
+        if observation.presence == Presence::Mounted && question.is_interrupted(known) {
             return refuse(Cause::Vanished);
         }
         match known.presence(&observation) {

@@ -1,6 +1,6 @@
 //! What is known of the mountpoints that were asked for.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::hash::BuildHasher;
 use std::rc::Rc;
 
@@ -21,11 +21,14 @@ pub(crate) struct Known {
     /// What is registered of it; `None` for one that somebody merely asked about.
     pub registered: Option<Registered>,
     observation: RefCell<Option<Rc<Observation>>>,
+    /// The generation of the last observation of a mount that the next one did not find again.
+    lost: Cell<Option<u64>>,
 }
 
 impl Known {
     pub(crate) fn new(mountpoint: &[u8], registered: Option<Registered>) -> Self {
-        Known { mountpoint: mountpoint.into(), registered, observation: RefCell::default() }
+        let (observation, lost) = (RefCell::default(), Cell::default());
+        Known { mountpoint: mountpoint.into(), registered, observation, lost }
     }
 
     /// The identity required of it.
@@ -43,6 +46,16 @@ impl Known {
         let observation = Rc::new(observation);
         *self.observation.borrow_mut() = Some(Rc::clone(&observation));
         observation
+    }
+
+    /// Remembers that a mount which was observed in a generation was lost afterwards.
+    pub(crate) fn lose(&self, generation: u64) {
+        self.lost.set(Some(generation));
+    }
+
+    /// Whether a mount that was observed in this generation or later was lost, though there may be one again.
+    pub(crate) fn was_lost_since(&self, generation: u64) -> bool {
+        self.lost.get().is_some_and(|lost| lost >= generation)
     }
 
     /// What an observation means for it. What the prober found counts only while something is mounted that could be

@@ -182,12 +182,13 @@ impl Mounts {
     /// # Errors
     /// The first [`Refusal`].
     pub fn authorize(&self, operation: Operation, paths: &[&Path]) -> Result<Permit, Refusal> {
-        self.authorize_since(self.epoch(), operation, paths)
+        self.judge.borrow().authorize(operation, paths, self.epoch(), None)
     }
 
     /// The same for a caller that has asked for the epoch, as [`Mounts::verdict_since`], and who may have opened
     /// something in between on the strength of a verdict given in that epoch. What was unmounted since and is mounted
-    /// again is refused: that something may lie underneath.
+    /// again is refused: that something may lie underneath. Before Linux 6.8 mount ids come again, so that there any
+    /// change of the mount table since that verdict counts as one.
     ///
     /// # Errors
     /// The first [`Refusal`].
@@ -197,7 +198,7 @@ impl Mounts {
         operation: Operation,
         paths: &[&Path],
     ) -> Result<Permit, Refusal> {
-        self.judge.borrow().authorize(operation, paths, epoch)
+        self.judge.borrow().authorize(operation, paths, epoch, Some(epoch))
     }
 
     /// Does the work when the operation is permitted on all paths, and answers with its result only after the

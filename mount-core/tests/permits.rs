@@ -9,9 +9,11 @@ use std::sync::{Condvar, Mutex};
 
 use common::Opened;
 use fixtures::lab;
-use fixtures::lab::{Lab, Mount};
+use fixtures::lab::{Call, Lab, Mount};
 use fixtures::registry::Registry;
-use mount_core::{Attributes, Cause, ErrorKind, Operation, Permit, Presence, State};
+use mount_core::{
+    Attributes, Cause, ErrorKind, Method, Mounts, Operation, Permit, Presence, State, WhenMissing,
+};
 use nix::errno::Errno;
 use nix::unistd::{Gid, Uid};
 
@@ -252,25 +254,84 @@ fn permit_tells_the_epoch_it_was_given_in() {
     });
 }
 
+/// With each method, and with the ids of Linux before 6.8: there the same mount id comes again at once.
+fn by_each_method(lab_of_each: impl Fn(&Lab, Method) + Copy) {
+    for &method in Method::ALL {
+        lab!(method.as_str(), |lab| lab_of_each(lab, method));
+        lab!(&format!("{method} before Linux 6.8"), |lab| {
+            lab.without(Call::MISSING_BEFORE_6_8);
+            lab_of_each(lab, if method == Method::UniqueId { Method::MountId } else { method });
+        });
+    }
+}
+
+fn open_with(registry: &Registry, method: Method) -> Mounts {
+    Mounts::open_with_method(&registry.directories(), WhenMissing::Refuse, method).expect("open the registry")
+}
+
 #[test]
 fn what_was_away_since_the_epoch_is_refused_though_it_is_back() {
+    by_each_method(|lab, method| {
+        let (mail, index) = (lab.tmpfs("srv/mail"), lab.tmpfs("srv/index"));
+        let mounts = open_with(&Registry::of_mounts(lab, &[&mail, &index]), method);
+        let epoch = mounts.epoch();
+        for root in [mail.path(), index.path()] {
+            mounts.verdict_since(epoch, Operation::Open, root).expect("mounted");
+            mounts.authorize_since(epoch, Operation::Create, &[root]).expect("nothing has happened");
+        }
+        index.take_away_lazily();
+        index.bring_back();
+        let refusal = mounts.authorize_since(epoch, Operation::Create, &[index.path()]).err();
+        assert!(matches!(refusal.expect("index was away").cause(), Cause::Vanished));
+        mounts.authorize(Operation::Create, &[index.path()]).expect("a new epoch");
+    });
+}
+
+/// Only unique ids tell so; without them whatever has changed counts.
+#[test]
+fn what_was_there_all_the_time_is_permitted_whatever_else_was_away() {
     lab!(|lab| {
         let (mail, index) = (lab.tmpfs("srv/mail"), lab.tmpfs("srv/index"));
-        let registry = Registry::in_lab(lab);
-        registry.register(mail.path(), State::Online).register(index.path(), State::Online);
-        let mounts = registry.open();
+        let mounts = open_with(&Registry::of_mounts(lab, &[&mail, &index]), Method::UniqueId);
         let epoch = mounts.epoch();
         for root in [mail.path(), index.path()] {
             mounts.verdict_since(epoch, Operation::Open, root).expect("mounted");
         }
         index.take_away_lazily();
         index.bring_back();
-        mounts
-            .authorize_since(epoch, Operation::Create, &[mail.path()])
-            .expect("mail was there all the time");
-        let refusal = mounts.authorize_since(epoch, Operation::Create, &[mail.path(), index.path()]).err();
-        assert!(matches!(refusal.expect("index was not").cause(), Cause::Vanished));
-        mounts.authorize(Operation::Create, &[index.path()]).expect("a new epoch");
+        mounts.authorize_since(epoch, Operation::Create, &[mail.path()]).expect("mail was there");
+    });
+}
+
+/// Whatever was asked in between, and however the epoch was out of date at the first look already.
+#[test]
+fn absence_since_the_epoch_is_not_forgotten_by_another_look() {
+    by_each_method(|lab, method| {
+        let mail = lab.tmpfs("srv/mail");
+        let mounts = open_with(&Registry::of_mounts(lab, &[&mail]), method);
+        let epoch = mounts.epoch();
+        let _other = lab.tmpfs("media/other");
+        mounts.verdict_since(epoch, Operation::Open, mail.path()).expect("mounted");
+        mail.take_away_lazily();
+        mounts.verdict_since(epoch, Operation::Open, mail.path()).expect_err("away");
+        mail.bring_back();
+        mounts.verdict_since(epoch, Operation::Open, mail.path()).expect("mounted again");
+        let refusal = mounts.authorize_since(epoch, Operation::Create, &[mail.path()]).err();
+        assert!(matches!(refusal.expect("it was away").cause(), Cause::Vanished));
+        mounts.authorize(Operation::Create, &[mail.path()]).expect("a new epoch");
+    });
+}
+
+#[test]
+fn mount_that_was_away_while_it_was_held_is_not_confirmed_though_it_is_back() {
+    by_each_method(|lab, method| {
+        let mail = lab.tmpfs("srv/mail");
+        let mounts = open_with(&Registry::of_mounts(lab, &[&mail]), method);
+        let permit = mounts.authorize(Operation::Create, &[mail.path()]).expect("mounted");
+        permit.verify().expect("nothing has happened");
+        mail.take_away_lazily();
+        mail.bring_back();
+        assert!(matches!(permit.verify().expect_err("it was away").cause(), Cause::Vanished));
     });
 }
 
@@ -439,6 +500,22 @@ fn idle_automount_is_triggered_by_a_permit_but_not_by_a_verdict() {
         assert_eq!(mounts.presence(mail.path()), Presence::Mounted);
         permit.verify().expect("still there");
     });
+}
+
+#[test]
+#[ignore = "needs root: autofs"]
+fn automount_that_the_work_itself_has_triggered_was_never_away() {
+    for method in [Method::UniqueId, Method::MountId, Method::ParentChain] {
+        lab!(method.as_str(), |lab| {
+            let mail = lab.autofs("srv/mail");
+            let registry = Registry::in_lab(lab);
+            let mounts = open_with(registry.register(mail.path(), State::Online), method);
+            let epoch = mounts.epoch();
+            mounts.verdict_since(epoch, Operation::Open, mail.path()).expect("idle");
+            fs::create_dir(mail.path().join("bob")).expect("trigger it");
+            mounts.authorize_since(epoch, Operation::Create, &[mail.path()]).expect("mounted by the work");
+        });
+    }
 }
 
 #[test]

@@ -11,7 +11,8 @@ use fixtures::lab;
 use fixtures::lab::Lab;
 use fixtures::registry::Registry;
 use mount_core::probe::ask;
-use mount_core::{Method, Mounts, Operation, Presence, State, WhenMissing};
+use mount_core::registry::{Entry, Options, Pattern, Store};
+use mount_core::{Cause, Method, Mounts, Operation, Presence, State, WhenMissing};
 
 const BY_TABLE_OR_BETTER: [Method; 3] = [Method::UniqueId, Method::MountId, Method::ParentChain];
 
@@ -55,33 +56,61 @@ fn symlink_in_a_bare_directory_that_took_the_mountpoints_place_leads_nowhere() {
     }
 }
 
+/// Where mount ids come again, the other one has the same.
+#[test]
+fn another_filesystem_in_its_place_is_noticed_in_the_epoch_of_the_first() {
+    for method in BY_TABLE_OR_BETTER {
+        lab!(method.as_str(), |lab| {
+            let (mail, other) = (lab.tmpfs("srv/mail"), lab.overlay("srv/other"));
+            let registry = Registry::in_lab(lab);
+            let mut entry =
+                Entry::new(Pattern::literal(mail.path()).expect("pattern").into_owned(), State::Online);
+            entry.options.set(Options::FSTYPE, b"tmpfs");
+            entry.options.require_identity(true);
+            Store::new(registry.directories()).update(|list| list.insert(entry)).expect("register");
+            let mounts = mounts(lab, method, &[]);
+            let epoch = mounts.epoch();
+            let ask = || mounts.verdict_since(epoch, Operation::Open, mail.path());
+            ask().expect("the one that is registered");
+            mail.take_away();
+            lab.bind(other.path(), mail.path());
+            let refusal = ask().expect_err("another one");
+            assert!(matches!(refusal.cause(), Cause::Presence(Presence::WrongFilesystem(_))), "{refusal}");
+        });
+    }
+}
+
 #[test]
 fn absence_is_not_remembered() {
-    lab!(|lab| {
-        let mail = lab.tmpfs("elsewhere/mail");
-        let mounts = mounts(lab, Method::UniqueId, &["srv/mail"]);
-        mounts.verdict(Operation::Open, &lab.path("srv/mail")).expect_err("not there");
-        fs::rename(lab.path("elsewhere"), lab.path("srv")).expect("rename the parent");
-        mounts.verdict(Operation::Open, &lab.path("srv/mail")).expect("there");
-        assert_eq!(mounts.presence(&lab.path("srv/mail")), Presence::Mounted);
-        drop(mail);
-    });
+    for method in BY_TABLE_OR_BETTER {
+        lab!(method.as_str(), |lab| {
+            let mail = lab.tmpfs("elsewhere/mail");
+            let mounts = mounts(lab, method, &["srv/mail"]);
+            mounts.verdict(Operation::Open, &lab.path("srv/mail")).expect_err("not there");
+            fs::rename(lab.path("elsewhere"), lab.path("srv")).expect("rename the parent");
+            mounts.verdict(Operation::Open, &lab.path("srv/mail")).expect("there");
+            assert_eq!(mounts.presence(&lab.path("srv/mail")), Presence::Mounted);
+            drop(mail);
+        });
+    }
 }
 
 #[test]
 fn filesystem_below_that_nobody_registered_changes_nothing() {
-    lab!(|lab| {
-        let mail = lab.tmpfs("srv/mail");
-        let below = lab.tmpfs("srv/mail/bob/big");
-        let mounts = mounts(lab, Method::UniqueId, &["srv/mail"]);
-        for _ in 0..2 {
-            mounts.verdict(Operation::Create, &below.path().join("new")).expect("mounted");
-        }
-        below.take_away();
-        mail.take_away();
-        lab.dir("srv/mail/bob/big");
-        mounts.verdict(Operation::Create, &below.path().join("new")).expect_err("not mounted");
-    });
+    for method in BY_TABLE_OR_BETTER {
+        lab!(method.as_str(), |lab| {
+            let mail = lab.tmpfs("srv/mail");
+            let below = lab.tmpfs("srv/mail/bob/big");
+            let mounts = mounts(lab, method, &["srv/mail"]);
+            for _ in 0..2 {
+                mounts.verdict(Operation::Create, &below.path().join("new")).expect("mounted");
+            }
+            below.take_away();
+            mail.take_away();
+            lab.dir("srv/mail/bob/big");
+            mounts.verdict(Operation::Create, &below.path().join("new")).expect_err("not mounted");
+        });
+    }
 }
 
 /// The kernel tells each open mount table of a change once, and a fork shares the open file.

@@ -175,6 +175,22 @@ impl Detector {
         }
     }
 
+    /// Whether a mount id says, in a mount table that has changed, that the mount is the same.
+    pub(crate) fn has_unique_ids(&self) -> bool {
+        self.walker.kernel.id == IdKind::Unique
+    }
+
+    /// Whether a mount that was observed is not what a later observation found. Without unique ids any change of the mount
+    /// table may have been one of it: before Linux 6.8 a filesystem that is unmounted and mounted again gets the mount
+    /// id that it had.
+    pub(crate) fn is_lost(&self, before: &Observation, now: &Observation) -> bool {
+        let is_other = match (before.mount, now.mount) {
+            (Some(before), Some(now)) if self.has_unique_ids() => before != now,
+            _ => self.notices_changes() && before.generation != now.generation,
+        };
+        before.presence == Presence::Mounted && (now.presence != Presence::Mounted || is_other)
+    }
+
     /// Walks a path; on a recorded table there is nothing to walk.
     pub(crate) fn walk<'p>(&self, path: &'p [u8]) -> Result<Walk<'p>, Errno> {
         match &self.eyes {
@@ -235,15 +251,13 @@ impl Detector {
             self.open_root(mountpoint, idle).map_err(|errno| format!("open mount root: {}", errno.desc()))?;
         let looked =
             sys::look_fd(fd.as_fd(), self.walker.kernel.id).map_err(|errno| errno.desc().to_owned())?;
-        if looked.mount_id.is_some()
-            && looked.mount_id == seen.mount
-            && looked.mount_root == Some(true)
-            && !idle
-        {
+        let is_same = looked.mount_id.is_some() && looked.mount_id == seen.mount && self.has_unique_ids();
+        if is_same && looked.mount_root == Some(true) && !idle {
             return Ok((fd, Rc::clone(seen)));
         }
+        let generation = self.generation();
         let walk = Walk::ended_at(mountpoint, fd, looked);
-        let mut observation = Observation { real: seen.real.clone(), ..self.found(&walk) };
+        let mut observation = Observation { real: seen.real.clone(), generation, ..self.found(&walk) };
         observation.judge_identity(identity);
         Ok((walk.fd, Rc::new(observation)))
     }
@@ -274,6 +288,7 @@ impl Detector {
         let (Some(root), Ok(walk)) = (root, self.walk(mountpoint)) else { return false };
         let held = sys::look_fd(root.as_fd(), IdKind::None);
         walk.stop == Stop::Found
+            && mount_id_of(root) == mount_id_of(&walk.fd)
             && held.is_ok_and(|held| (held.device, held.ino) == (walk.looked.device, walk.looked.ino))
             && self.found(&walk).presence == Presence::Mounted
     }
