@@ -381,30 +381,38 @@ impl Detector {
         let Some(id) = walk.looked.mount_id else {
             return Observation::unknown("statx gives no mount id; Linux 5.8 or later does".to_owned());
         };
-        let table = match self.table() {
-            Ok(table) => table,
-            Err(error) => return Observation::unknown(error.chain()),
-        };
-        match u32::try_from(id).ok().and_then(|id| table.by_id(id)) {
-            Some(mount) if *mount.mountpoint == *walk.real => Observation {
-                reached_locally: is_reached_locally(mount, &table),
-                ..Observation::of(Filesystem::of_mount(mount), Some(id))
-            },
-            Some(_) => Observation::absent(),
-            // The root of a chroot into a plain directory is not in the table, and no mountpoint either.
-            None if walk.looked.mount_root == Some(false) => Observation::absent(),
-            None => Observation::unknown(format!("mount {id} is not in the mount table")),
-        }
+        let is_settled = |seen: &Observation| seen.mount.is_some() || walk.looked.mount_root == Some(false);
+        self.by_table_of_now(|table| by_listed_id(walk, id, table), is_settled)
     }
 
     /// The table says what is mounted at the path, `fdinfo` in which mount the walk really ended: should the
     /// two differ, the table was read before or after a change that the walk has not or has seen.
     fn by_parent_chain(&self, walk: &Walk<'_>) -> Observation {
-        let observation = self.by_table(&walk.real);
-        match (observation.mount, mount_id_of(&walk.fd)) {
-            (Some(listed), Some(reached)) if listed != reached => Observation::absent(),
-            _ => observation,
+        let reached = mount_id_of(&walk.fd);
+        let look = |table: &MountTable| match (by_table(&walk.real, table), reached) {
+            (seen, Some(reached)) if seen.mount.is_some_and(|listed| listed != reached) => {
+                Observation::absent()
+            }
+            (seen, _) => seen,
+        };
+        self.by_table_of_now(look, |seen| seen.mount.is_some())
+    }
+
+    /// What the table says; read once more when it would say that nothing is mounted. Renaming a directory above a mount
+    /// changes what the table says of it, and gives no notice.
+    fn by_table_of_now(
+        &self,
+        look: impl Fn(&MountTable) -> Observation,
+        is_settled: impl Fn(&Observation) -> bool,
+    ) -> Observation {
+        let look =
+            || self.table().map_or_else(|error| Observation::unknown(error.chain()), |table| look(&table));
+        let seen = look();
+        if is_settled(&seen) {
+            return seen;
         }
+        self.forget_table();
+        look()
     }
 
     fn by_table(&self, real: &[u8]) -> Observation {
@@ -429,6 +437,27 @@ impl Detector {
         let table = MountTable::of_self().map(Rc::new).map_err(Rc::new);
         *kept.borrow_mut() = Some((generation, table.clone()));
         table
+    }
+
+    /// Has the table read again by who asks for it next, for what changes in it without notice.
+    pub(crate) fn forget_table(&self) {
+        if let Eyes::Live { table, .. } = &self.eyes {
+            *table.borrow_mut() = None;
+        }
+    }
+}
+
+/// Whether a walk ended at the mountpoint of the mount that it ended in.
+fn by_listed_id(walk: &Walk<'_>, id: u64, table: &MountTable) -> Observation {
+    match u32::try_from(id).ok().and_then(|id| table.by_id(id)) {
+        Some(mount) if *mount.mountpoint == *walk.real => Observation {
+            reached_locally: is_reached_locally(mount, table),
+            ..Observation::of(Filesystem::of_mount(mount), Some(id))
+        },
+        Some(_) => Observation::absent(),
+        // The root of a chroot into a plain directory is not in the table, and no mountpoint either.
+        None if walk.looked.mount_root == Some(false) => Observation::absent(),
+        None => Observation::unknown(format!("mount {id} is not in the mount table")),
     }
 }
 
