@@ -32,8 +32,6 @@ struct mount_guard_list {
 	struct mount_guard_place roots[MOUNT_GUARD_ROOTS_MAX];
 	unsigned int root_count;
 	struct mount_guard_memory memory;
-	/* While above zero dbox is told an alternate storage that cannot exist, so that no rebuild begins. */
-	unsigned int alt_denied;
 	/* The plugin's own hold of the list's lock, see mount_guard_list_hold(). */
 	bool held;
 	/* Pins the roots while something is made in them by path: dbox's symlink when its storage is created, and the
@@ -51,6 +49,8 @@ struct mount_guard_storage {
 	union mail_storage_module_context module_ctx;
 	/* dbox's own, NULL in another storage. */
 	int (*dbox_mail_open)(struct dbox_mail *mail, uoff_t *offset_r, struct dbox_file **file_r);
+	/* sdbox's own. */
+	int (*file_create_fd)(struct dbox_file *file, const char *path, bool parents);
 };
 
 struct mount_guard_mailbox {
@@ -60,6 +60,8 @@ struct mount_guard_mailbox {
 	const char *path, *index_path;
 	/* The permit of what is being done to the whole mailbox, 0 when nothing is. */
 	uint64_t operation;
+	/* Mails were marked in this session for the next synchronisation to move from or to alternate storage. */
+	bool moves;
 	/* Refused when it was allocated: never to be created or renamed, see mount_guard_list_hold(). */
 	bool stillborn;
 };

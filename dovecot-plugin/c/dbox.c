@@ -12,6 +12,7 @@
 #include "mdbox-storage.h"
 #include "mdbox-map.h"
 #include "sdbox-storage.h"
+#include "sdbox-file.h"
 
 #include <unistd.h>
 
@@ -23,30 +24,25 @@ static bool has_fscked_index(struct mailbox *box)
 
 bool mount_guard_dbox_wants_rebuild(struct mailbox *box)
 {
+	struct sdbox_mailbox *sdbox;
 	struct mdbox_storage *mdbox;
 
-	if (!box->opened || mount_guard_format(box->storage) != MOUNT_GUARD_MDBOX)
+	if (!box->opened)
 		return FALSE;
-	mdbox = MDBOX_STORAGE(box->storage);
-	return mdbox->corrupted || has_fscked_index(box) || mdbox_map_is_fscked(mdbox->map);
-}
-
-/* sdbox checks its alternate storage before every rebuild and gives up cleanly; mdbox 2.3 checks, gives up,
-   and crashes, so for mdbox the reasons for a rebuild are looked at beforehand. */
-bool mount_guard_dbox_deny_rebuild(struct mailbox *box)
-{
-	if (mount_guard_format(box->storage) != MOUNT_GUARD_SDBOX ||
-	    mount_guard_would_permit(box, MOUNT_GUARD_REBUILD))
+	switch (mount_guard_format(box->storage)) {
+	case MOUNT_GUARD_MDBOX:
+		mdbox = MDBOX_STORAGE(box->storage);
+		return mdbox->corrupted || has_fscked_index(box) || mdbox_map_is_fscked(mdbox->map);
+	case MOUNT_GUARD_SDBOX:
+		sdbox = SDBOX_MAILBOX(box);
+		return sdbox->corrupted_rebuild_count != 0 || has_fscked_index(box);
+	default:
 		return FALSE;
-	mount_guard_list_context(box->list)->alt_denied++;
-	return TRUE;
+	}
 }
 
-void mount_guard_dbox_allow_rebuild(struct mailbox *box)
-{
-	mount_guard_list_context(box->list)->alt_denied--;
-}
-
+/* dbox checks its alternate storage before every rebuild and gives up cleanly, except here: mdbox 2.3 checks, gives up,
+   and crashes. */
 static void mdbox_close(struct mailbox *box, void (*close)(struct mailbox *box))
 {
 	struct mdbox_storage *mdbox = MDBOX_STORAGE(box->storage);
@@ -83,20 +79,34 @@ static void close_leaked_views(struct mail_index *index)
 	}
 }
 
+static void sdbox_close(struct mailbox *box, void (*close)(struct mailbox *box))
+{
+	struct sdbox_mailbox *sdbox = SDBOX_MAILBOX(box);
+	struct mount_guard_risk risk;
+
+	if (box->opened)
+		close_leaked_views(box->index);
+	/* What is missing then is found missing again. */
+	if (sdbox->corrupted_rebuild_count != 0 && !mount_guard_would_permit(box, MOUNT_GUARD_REBUILD))
+		sdbox->corrupted_rebuild_count = 0;
+	mount_guard_risk_begin(&risk, box);
+	close(box);
+	/* As above. */
+	(void)mount_guard_risk_end(&risk);
+}
+
 void mount_guard_dbox_close(struct mailbox *box, void (*close)(struct mailbox *box))
 {
-	bool denied;
-
-	if (mount_guard_format(box->storage) == MOUNT_GUARD_MDBOX) {
+	switch (mount_guard_format(box->storage)) {
+	case MOUNT_GUARD_MDBOX:
 		mdbox_close(box, close);
-		return;
+		break;
+	case MOUNT_GUARD_SDBOX:
+		sdbox_close(box, close);
+		break;
+	default:
+		close(box);
 	}
-	denied = mount_guard_dbox_deny_rebuild(box);
-	if (box->opened && mount_guard_format(box->storage) == MOUNT_GUARD_SDBOX)
-		close_leaked_views(box->index);
-	close(box);
-	if (denied)
-		mount_guard_dbox_allow_rebuild(box);
 }
 
 /* The file in primary storage that the map says has the mail, or NULL when the map doesn't know it. */
@@ -162,6 +172,31 @@ static int dbox_mail_open(struct dbox_mail *dmail, uoff_t *offset_r, struct dbox
 	return mount_guard_storage_context(mail->box->storage)->dbox_mail_open(dmail, offset_r, file_r);
 }
 
+/* sdbox moves a mail from or to alternate storage within a synchronisation, whoever synchronises next. Making the copy is
+   the one step of it that may go wrong: once that lies where it belongs, it is renamed there or not at all, and the
+   original is removed last. A move that fails leaves the mail where it is. */
+static int guarded_file_create_fd(struct dbox_file *file, const char *path, bool parents)
+{
+	struct mailbox *box = &((struct sdbox_file *)file)->mbox->box;
+	struct mount_guard_storage *gstorage = mount_guard_storage_context(box->storage);
+	uint64_t permit;
+	int fd;
+
+	/* Directories are made for what is moved only. */
+	if (!parents)
+		return gstorage->file_create_fd(file, path, parents);
+	if (!mount_guard_enter(box, MOUNT_GUARD_REBUILD, &permit))
+		return -1;
+	fd = gstorage->file_create_fd(file, path, parents);
+	if (mount_guard_leave(box, &permit))
+		return fd;
+	if (fd != -1) {
+		i_unlink_if_exists(path);
+		i_close_fd(&fd);
+	}
+	return -1;
+}
+
 /* The last thing dbox does is to sync the mailbox's directory by its path, and it reports a failure on a mail
    that is freed by then: a crash whenever the directory has vanished. So it is done here instead. */
 void mount_guard_dbox_commit_post(struct mail_save_context *ctx, struct mail_index_transaction_commit_result *result,
@@ -191,4 +226,8 @@ void mount_guard_dbox_storage_created(struct mail_storage *storage)
 	dbox = DBOX_STORAGE(storage);
 	mount_guard_storage_context(storage)->dbox_mail_open = dbox->v.mail_open;
 	dbox->v.mail_open = dbox_mail_open;
+	if (format == MOUNT_GUARD_SDBOX) {
+		mount_guard_storage_context(storage)->file_create_fd = dbox->v.file_create_fd;
+		dbox->v.file_create_fd = guarded_file_create_fd;
+	}
 }

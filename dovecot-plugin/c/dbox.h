@@ -6,9 +6,6 @@
 
 /* Whether opening or synchronising the mailbox would begin with a rebuild. */
 bool mount_guard_dbox_wants_rebuild(struct mailbox *box);
-/* TRUE when a rebuild is refused now: then sdbox begins none until they are allowed again. */
-bool mount_guard_dbox_deny_rebuild(struct mailbox *box);
-void mount_guard_dbox_allow_rebuild(struct mailbox *box);
 /* Closes the mailbox, without the rebuild that may belong to it where that is refused. */
 void mount_guard_dbox_close(struct mailbox *box, void (*close)(struct mailbox *box));
 /* Whether the mail can be read without alternate storage. */

@@ -21,5 +21,7 @@ void mount_guard_list_hold(struct mailbox_list *list, bool hold);
 void mount_guard_transaction_hooks(struct mailbox_vfuncs *v);
 /* The transaction will be rolled back instead of committed, and fail with the refusal of this moment. */
 void mount_guard_transaction_spoil(struct mailbox_transaction_context *t, enum mount_guard_moment moment);
+/* It marks mails that sdbox moves from or to alternate storage in the synchronisation that follows. */
+void mount_guard_transaction_moves(struct mailbox_transaction_context *t);
 
 #endif

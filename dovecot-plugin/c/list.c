@@ -1,6 +1,7 @@
 /* A namespace's list of mailboxes: where its directories are, and what is done to it as a whole. */
 
 #include "hooks.h"
+#include "rebuild.h"
 #include "mailbox-list-iter-private.h"
 #include "mailbox-list-notify.h"
 
@@ -86,7 +87,8 @@ static int list_get_path(struct mailbox_list *list, const char *name, enum mailb
 {
 	struct mount_guard_list *glist = mount_guard_list_context(list);
 
-	if (glist->alt_denied > 0 && name == NULL && type == MAILBOX_LIST_PATH_TYPE_ALT_DIR) {
+	/* dbox asks for it first of all when it rebuilds. */
+	if (name == NULL && type == MAILBOX_LIST_PATH_TYPE_ALT_DIR && !mount_guard_risk_taken()) {
 		/* Below a file: looking for it fails, and so does making it. */
 		*path_r = "/dev/null/mount_guard";
 		return 1;

@@ -86,10 +86,13 @@ static void dbox_update_flags(struct mail *mail, enum modify_type modify_type, e
 {
 	bool moves = ((unsigned int)flags & (unsigned int)DBOX_INDEX_FLAG_ALT) != 0;
 
-	if (!moves || mount_guard_would_permit(mail->box, MOUNT_GUARD_REBUILD))
-		super(mail)->update_flags(mail, modify_type, flags);
-	else
+	if (moves && !mount_guard_would_permit(mail->box, MOUNT_GUARD_REBUILD)) {
 		mount_guard_transaction_spoil(mail->transaction, MOUNT_GUARD_REBUILD);
+		return;
+	}
+	super(mail)->update_flags(mail, modify_type, flags);
+	if (moves && mount_guard_format(mail->box->storage) == MOUNT_GUARD_SDBOX)
+		mount_guard_transaction_moves(mail->transaction);
 }
 
 void mount_guard_mail_allocated(struct mail *mail)

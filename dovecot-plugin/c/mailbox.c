@@ -49,18 +49,18 @@ static void lead_with_refusal(struct mailbox *box)
 
 static int box_open(struct mailbox *box)
 {
-	bool denied;
+	struct mount_guard_risk risk;
 	int ret;
 
 	if (!mount_guard_permits_box(box, opening(box)))
 		return -1;
 	/* sdbox rebuilds when it cannot make sense of its header. */
-	denied = mount_guard_dbox_deny_rebuild(box);
+	mount_guard_risk_begin(&risk, box);
 	ret = super(box)->open(box);
 	if (ret < 0)
 		lead_with_refusal(box);
-	if (denied)
-		mount_guard_dbox_allow_rebuild(box);
+	if (!mount_guard_risk_end(&risk))
+		ret = -1;
 	if (ret < 0)
 		mount_guard_doubt_absence(box);
 	return ret;
@@ -169,10 +169,12 @@ static int box_set_subscribed(struct mailbox *box, bool set)
 	return super(box)->set_subscribed(box, set);
 }
 
-/* dbox rebuilds at the next synchronisation after it found something wrong, or when told to. */
+/* dbox rebuilds at the next synchronisation after it found something wrong, or when told to. What altmove has marked
+   is moved in it by sdbox, and is to be moved as a whole. */
 static enum mount_guard_moment synchronising(struct mailbox *box, enum mailbox_sync_flags flags)
 {
-	if ((flags & MAILBOX_SYNC_FLAG_FORCE_RESYNC) != 0 || mount_guard_dbox_wants_rebuild(box))
+	if ((flags & MAILBOX_SYNC_FLAG_FORCE_RESYNC) != 0 || mount_guard_mailbox_context(box)->moves ||
+	    mount_guard_dbox_wants_rebuild(box))
 		return MOUNT_GUARD_REBUILD;
 	return opening(box);
 }
@@ -181,22 +183,24 @@ static struct mailbox_sync_context *box_sync_init(struct mailbox *box, enum mail
 {
 	enum mount_guard_moment moment = synchronising(box, flags);
 	struct mount_guard_rebuild rebuild;
+	struct mount_guard_risk risk;
 	struct mailbox_sync_context *ctx;
 	uint64_t permit = 0;
-	bool denied, permitted;
+	bool permitted, stayed;
 
 	permitted = moment == MOUNT_GUARD_REBUILD ?
 		mount_guard_enter(box, moment, &permit) : mount_guard_permits_box(box, moment);
 	if (!permitted)
 		return index_mailbox_sync_init(box, flags, TRUE);
-	denied = mount_guard_dbox_deny_rebuild(box);
 	mount_guard_rebuild_begin(&rebuild, box->storage->user, permit);
+	mount_guard_risk_begin(&risk, box);
 	ctx = super(box)->sync_init(box, flags);
+	stayed = mount_guard_risk_end(&risk);
 	mount_guard_rebuild_end(&rebuild);
-	if (denied)
-		mount_guard_dbox_allow_rebuild(box);
-	if (!mount_guard_leave(box, &permit))
+	if (!mount_guard_leave(box, &permit) || !stayed)
 		((struct index_mailbox_sync_context *)ctx)->failed = TRUE;
+	else
+		mount_guard_mailbox_context(box)->moves = FALSE;
 	return ctx;
 }
 

@@ -393,8 +393,9 @@ bool mount_guard_enter(struct mailbox *box, enum mount_guard_moment moment, uint
 	*permit_r = 0;
 	if (is_idle(box->storage->user))
 		return TRUE;
-	/* What creates, deletes or renames it holds all that its transactions need, and verifies at the end. */
-	if (mount_guard_mailbox_context(box)->operation != 0)
+	/* What creates, deletes or renames it holds all that its transactions need, and verifies at the end. Only a rebuild
+	   needs more. */
+	if (moment != MOUNT_GUARD_REBUILD && mount_guard_mailbox_context(box)->operation != 0)
 		return mount_guard_stays(box, mount_guard_mailbox_context(box)->operation, FALSE);
 	begin_for_box(&asked, box, moment);
 	if (pin(&asked, box->storage->user, permit_r))

@@ -16,13 +16,14 @@ static MODULE_CONTEXT_DEFINE_INIT(rebuild_transaction_module, &mail_index_module
 
 /* The innermost one that is going on. */
 static struct mount_guard_rebuild *current;
+static struct mount_guard_risk *risked;
 
 static bool all_stay(void)
 {
 	struct mount_guard_rebuild *rebuild;
 
 	for (rebuild = current; rebuild != NULL; rebuild = rebuild->outer) {
-		if (!mount_guard_user_stays(rebuild->user, rebuild->permit))
+		if (rebuild->refused || !mount_guard_user_stays(rebuild->user, rebuild->permit))
 			return FALSE;
 	}
 	return TRUE;
@@ -74,24 +75,73 @@ static void transaction_created(struct mail_index_transaction *t)
 	v->rollback = rollback;
 }
 
+static void begin(struct mount_guard_rebuild *rebuild)
+{
+	if (current == NULL)
+		mail_index_transaction_hook_register(transaction_created);
+	rebuild->goes_on = TRUE;
+	rebuild->outer = current;
+	current = rebuild;
+}
+
 void mount_guard_rebuild_begin(struct mount_guard_rebuild *rebuild, struct mail_user *user, uint64_t permit)
 {
 	i_zero(rebuild);
 	if (permit == 0)
 		return;
-	if (current == NULL)
-		mail_index_transaction_hook_register(transaction_created);
 	rebuild->user = user;
 	rebuild->permit = permit;
-	rebuild->outer = current;
-	current = rebuild;
+	begin(rebuild);
 }
 
 void mount_guard_rebuild_end(struct mount_guard_rebuild *rebuild)
 {
-	if (rebuild->permit == 0)
+	struct mount_guard_rebuild **link = &current;
+
+	if (!rebuild->goes_on)
 		return;
-	current = rebuild->outer;
+	/* One that was risked may have begun after what lies within it. */
+	while (*link != rebuild)
+		link = &(*link)->outer;
+	*link = rebuild->outer;
 	if (current == NULL)
 		mail_index_transaction_hook_unregister(transaction_created);
+}
+
+void mount_guard_risk_begin(struct mount_guard_risk *risk, struct mailbox *box)
+{
+	i_zero(risk);
+	risk->box = box;
+	risk->outer = risked;
+	risked = risk;
+}
+
+bool mount_guard_risk_taken(void)
+{
+	struct mount_guard_risk *risk = risked;
+
+	if (risk == NULL)
+		return TRUE;
+	if (!risk->asked) {
+		risk->asked = TRUE;
+		if (mount_guard_enter(risk->box, MOUNT_GUARD_REBUILD, &risk->permit)) {
+			mount_guard_rebuild_begin(&risk->rebuild, risk->box->storage->user, risk->permit);
+		} else {
+			risk->rebuild.refused = TRUE;
+			begin(&risk->rebuild);
+		}
+	}
+	return !risk->rebuild.refused;
+}
+
+bool mount_guard_risk_end(struct mount_guard_risk *risk)
+{
+	bool refused = risk->rebuild.refused;
+
+	risked = risk->outer;
+	mount_guard_rebuild_end(&risk->rebuild);
+	/* What Dovecot says of it is no refusal. */
+	if (refused)
+		mount_guard_refuse_again(risk->box, MOUNT_GUARD_REBUILD);
+	return mount_guard_leave(risk->box, &risk->permit) && !refused;
 }

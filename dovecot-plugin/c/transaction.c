@@ -4,6 +4,7 @@
 #include "hooks.h"
 #include "absence.h"
 #include "dbox.h"
+#include "rebuild.h"
 #include "index-storage.h"
 #include "mail-index-transaction-private.h"
 
@@ -16,6 +17,8 @@ struct mount_guard_transaction {
 	struct mail_save_context *refused_save;
 	/* Not 0: the moment that was refused. */
 	enum mount_guard_moment spoilt_by;
+	/* It marks mails for sdbox to move from or to alternate storage. */
+	bool moves;
 };
 
 static MODULE_CONTEXT_DEFINE_INIT(mount_guard_transaction_module, &mail_storage_module_register);
@@ -33,6 +36,11 @@ static struct mailbox_vfuncs *super(struct mailbox *box)
 void mount_guard_transaction_spoil(struct mailbox_transaction_context *t, enum mount_guard_moment moment)
 {
 	context(t)->spoilt_by = moment;
+}
+
+void mount_guard_transaction_moves(struct mailbox_transaction_context *t)
+{
+	context(t)->moves = TRUE;
 }
 
 static struct mailbox_transaction_context *
@@ -80,14 +88,21 @@ transaction_commit(struct mailbox_transaction_context *t, struct mail_transactio
 {
 	struct mount_guard_transaction *gt = context(t);
 	struct mailbox *box = t->box;
+	struct mount_guard_risk risk;
+	bool stayed;
 	int ret = -1;
 
+	/* The mailbox is synchronised in it, which sdbox may have to rebuild. */
+	mount_guard_risk_begin(&risk, box);
 	if (permits_commit(t))
 		ret = super(box)->transaction_commit(t, changes_r);
 	else
 		super(box)->transaction_rollback(t);
+	stayed = mount_guard_risk_end(&risk);
 	/* The transaction is gone from here on. */
-	if (!mount_guard_leave(box, &gt->permit))
+	if (ret == 0 && gt->moves)
+		mount_guard_mailbox_context(box)->moves = TRUE;
+	if (!mount_guard_leave(box, &gt->permit) || !stayed)
 		ret = -1;
 	else if (ret < 0)
 		mount_guard_doubt_absence(box);
@@ -110,19 +125,32 @@ static void transaction_rollback(struct mailbox_transaction_context *t)
 	i_free(gt);
 }
 
+/* sdbox synchronises the mailbox when it commits, and begins with the rebuild that is due; mdbox leaves that for later. */
+static enum mount_guard_moment saving(struct mailbox *box)
+{
+	return mount_guard_format(box->storage) == MOUNT_GUARD_SDBOX && mount_guard_dbox_wants_rebuild(box) ?
+		MOUNT_GUARD_REBUILD : MOUNT_GUARD_SAVE;
+}
+
 /* Asked for each mail: later ones of a transaction are not to go underneath when the first did not. */
 static bool permits_save(struct mailbox_transaction_context *t)
 {
 	struct mount_guard_transaction *gt = context(t);
-	bool was_fresh = gt->fresh;
+	enum mount_guard_moment moment = MOUNT_GUARD_SAVE;
+	bool was_fresh = gt->fresh, permitted;
 
 	gt->fresh = FALSE;
-	if (gt->refused_save == NULL &&
-	    (gt->permit == 0 ? mount_guard_enter(t->box, MOUNT_GUARD_SAVE, &gt->permit) :
-			       mount_guard_stays(t->box, gt->permit, !was_fresh)))
-		return TRUE;
-	gt->spoilt_by = MOUNT_GUARD_SAVE;
-	return FALSE;
+	if (gt->refused_save != NULL)
+		return FALSE;
+	if (gt->permit == 0) {
+		moment = saving(t->box);
+		permitted = mount_guard_enter(t->box, moment, &gt->permit);
+	} else {
+		permitted = mount_guard_stays(t->box, gt->permit, !was_fresh);
+	}
+	if (!permitted)
+		gt->spoilt_by = moment;
+	return permitted;
 }
 
 /* mdbox makes its storage directory and map here, and there is no way to fail. */
@@ -160,7 +188,7 @@ static int save_begin(struct mail_save_context *ctx, struct istream *input)
 
 	if (permits_save(t))
 		return doubt_failure(t, super(t->box)->save_begin(ctx, input));
-	mount_guard_refuse_again(t->box, MOUNT_GUARD_SAVE);
+	mount_guard_refuse_again(t->box, context(t)->spoilt_by);
 	return -1;
 }
 
@@ -214,9 +242,11 @@ static int copy(struct mail_save_context *ctx, struct mail *mail)
 	struct mailbox *box = t->box;
 
 	if (!permits_save(t)) {
+		enum mount_guard_moment moment = context(t)->spoilt_by;
+
 		/* Dovecot asserts that a copy which failed was cancelled. */
 		mailbox_save_cancel(&ctx);
-		mount_guard_refuse_again(box, MOUNT_GUARD_SAVE);
+		mount_guard_refuse_again(box, moment);
 		return -1;
 	}
 	if (!mail->saving && mount_guard_is_guarded(mail->box) && !permits_source(mail, box)) {
