@@ -154,6 +154,12 @@ impl Judge {
         Examination { presence: known.presence(&observation), filesystem: observation.filesystem.clone() }
     }
 
+    /// Has what the mount table says looked at anew: a filesystem that is remounted where other mounts are seen, or by
+    /// itself after an error, becomes read-only or read-write here without a notice.
+    pub(crate) fn forget_table(&self) {
+        self.detector.forget_table();
+    }
+
     fn look(&self, known: &Known) -> Rc<Observation> {
         let now = self.detector.observe(&known.mountpoint, known.identity());
         if let Some(before) = known.observation().filter(|before| self.detector.is_lost(before, &now)) {
@@ -367,7 +373,13 @@ impl Judge {
         if matches!(state, State::Offline | State::Failover) {
             return refuse(Cause::State(state));
         }
-        let observation = self.observation(question, known, evidence);
+        let refuses_to_write =
+            |seen: &Observation| question.operation.writes() && known.is_unduly_read_only(seen);
+        let mut observation = self.observation(question, known, evidence);
+        if refuses_to_write(&observation) {
+            self.forget_table();
+            observation = self.look(known);
+        }
         if observation.presence == Presence::Mounted && question.is_interrupted(known) {
             return refuse(Cause::Vanished);
         }
@@ -375,9 +387,7 @@ impl Judge {
             Presence::Mounted | Presence::Idle => {}
             presence => return refuse(Cause::Presence(presence)),
         }
-        let must_write = known.registered.as_ref().is_some_and(|registered| registered.read_write);
-        let read_only = observation.filesystem.as_ref().is_some_and(|found| found.read_only);
-        if read_only && must_write && question.operation.writes() {
+        if refuses_to_write(&observation) {
             return refuse(Cause::ReadOnly);
         }
         Ok(observation)

@@ -58,6 +58,12 @@ impl Known {
         self.lost.get().is_some_and(|lost| lost >= generation)
     }
 
+    /// Whether read-write was recorded and read-only is what was observed.
+    pub(crate) fn is_unduly_read_only(&self, observation: &Observation) -> bool {
+        let must_write = self.registered.as_ref().is_some_and(|registered| registered.read_write);
+        must_write && observation.filesystem.as_ref().is_some_and(|found| found.read_only)
+    }
+
     /// What an observation means for it. What the prober found counts only while something is mounted that could be
     /// stuck.
     pub(crate) fn presence(&self, observation: &Observation) -> Presence {

@@ -138,9 +138,17 @@ impl Mounts {
     }
 
     /// What is observed of a path taken for a mountpoint, together with the filesystem found there; looked at anew.
+    ///
+    /// Before Linux 6.13 the mount table describes the filesystem, as it was when it last changed: that one has become
+    /// read-only since by an error, or by a remount in another mount namespace, is not seen.
     #[must_use]
     pub fn examine(&self, mountpoint: &Path) -> Examination {
         self.judge.borrow().examine(mountpoint)
+    }
+
+    /// Has [`Mounts::examine`] read the mount table again, though it hasn't changed.
+    pub(crate) fn forget_table(&self) {
+        self.judge.borrow().forget_table();
     }
 
     /// Where a path leads once its symlinks are resolved, and whether there is something. Never waits for a

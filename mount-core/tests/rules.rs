@@ -6,11 +6,12 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 
-use common::Opened;
+use common::{Opened, remount_elsewhere};
 use fixtures::lab;
 use fixtures::registry::Registry;
 use mount_core::registry::{Document, Mode, Pattern, Store, Stuck};
-use mount_core::{Cause, ErrorKind, Mounts, Operation, Presence, Refusal, State, WhenMissing};
+use mount_core::{Cause, ErrorKind, Method, Mounts, Operation, Presence, Refusal, State, WhenMissing};
+use nix::mount::MsFlags;
 
 fn refusal(mounts: &Mounts, path: impl AsRef<Path>) -> Refusal {
     mounts.verdict(Operation::Create, path.as_ref()).expect_err("must be refused")
@@ -222,6 +223,16 @@ fn ignoring_wildcard_covers_everything_below_but_not_the_directory_itself() {
     });
 }
 
+fn record_read_write(registry: &Registry, mountpoint: &Path) {
+    let pattern = Pattern::parse(mountpoint).expect("pattern").into_owned();
+    let record = |list: &mut Document| {
+        let mut entry = list.get(&pattern).expect("registered").into_owned();
+        entry.options.set_mode(Mode::ReadWrite);
+        list.replace(entry)
+    };
+    Store::new(registry.directories()).update(record).expect("record the mode");
+}
+
 #[test]
 fn read_only_refuses_writing_where_read_write_was_recorded() {
     lab!(|lab| {
@@ -230,18 +241,31 @@ fn read_only_refuses_writing_where_read_write_was_recorded() {
         let mounts = registry.register(mail.path(), State::Online).open();
         mail.remount_read_only();
         permitted(&mounts, mail.path().join("bob"));
-        let pattern = Pattern::parse(mail.path()).expect("pattern").into_owned();
-        let record = |list: &mut Document| {
-            let mut entry = list.get(&pattern).expect("registered").into_owned();
-            entry.options.set_mode(Mode::ReadWrite);
-            list.replace(entry)
-        };
-        Store::new(registry.directories()).update(record).expect("record the mode");
+        record_read_write(&registry, mail.path());
         mounts.refresh().expect("refresh");
         let refused = refusal(&mounts, mail.path().join("bob"));
         assert!(matches!(refused.cause(), Cause::ReadOnly), "{refused}");
         mounts.verdict(Operation::Open, &mail.path().join("bob")).expect("reading goes on");
     });
+}
+
+#[test]
+fn filesystem_made_read_write_again_elsewhere_is_permitted_at_once() {
+    for method in [Method::UniqueId, Method::MountId, Method::ParentChain] {
+        lab!(method.as_str(), |lab| {
+            let mail = lab.tmpfs("srv/mail");
+            let registry = Registry::of_mounts(lab, &[&mail]);
+            record_read_write(&registry, mail.path());
+            let mounts = Mounts::open_with_method(&registry.directories(), WhenMissing::Refuse, method);
+            let mounts = mounts.expect("open the registry");
+            remount_elsewhere(lab, mail.path(), MsFlags::MS_RDONLY);
+            let refused = refusal(&mounts, mail.path().join("bob"));
+            assert!(matches!(refused.cause(), Cause::ReadOnly), "{refused}");
+            remount_elsewhere(lab, mail.path(), MsFlags::empty());
+            permitted(&mounts, mail.path().join("bob"));
+            mounts.authorize(Operation::Create, &[mail.path()]).expect("read-write");
+        });
+    }
 }
 
 #[test]

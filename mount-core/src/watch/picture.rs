@@ -47,6 +47,7 @@ impl Picture {
     /// Looks at everything. Never waits for a filesystem.
     pub(super) fn take(document: &Document, mounts: &Mounts) -> Picture {
         let table = MountTable::of_self().unwrap_or_default();
+        mounts.forget_table();
         let mut seen = BTreeMap::new();
         for entry in document.entries() {
             let kind = if entry.pattern.is_wildcard() { Kind::Wildcard } else { Kind::Explicit };
