@@ -316,19 +316,22 @@ impl Walker {
         }
     }
 
-    /// Whether a mount and all that it is mounted on are local, so that no walk to a mountpoint in it can block.
-    pub(crate) fn is_reached_locally(&self, mut id: u64) -> bool {
+    /// Whether all that a mount is mounted on is local, so that no walk to its mountpoint can block.
+    pub(crate) fn is_reached_locally(&self, mount: u64, parent: u64) -> bool {
+        let (mut below, mut id) = (mount, parent);
         loop {
-            if !self.is_local_mount(id) {
-                return false;
-            }
             match sys::statmount(id) {
+                Ok(mount) if !is_local(&mount.fs_type) => return false,
                 Ok(mount) if mount.parent == id || mount.parent == 0 => return true,
-                Ok(mount) => id = mount.parent,
-                // The parent of the root of all is in no namespace.
-                Err(_) => return true,
+                Ok(mount) => (below, id) = (id, mount.parent),
+                // What the root is mounted on is in no namespace, and told to the privileged only; no walk passes it.
+                Err(_) => return self.is_own_root(below),
             }
         }
+    }
+
+    fn is_own_root(&self, mount: u64) -> bool {
+        sys::look(At::Cwd, b"/", self.kernel.id).is_ok_and(|root| root.mount_id == Some(mount))
     }
 
     fn is_local_mount(&self, id: u64) -> bool {

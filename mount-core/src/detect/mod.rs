@@ -359,7 +359,7 @@ impl Detector {
         }
         match sys::statmount(id) {
             Ok(mount) => {
-                let reached_locally = self.walker.is_reached_locally(mount.parent);
+                let reached_locally = self.walker.is_reached_locally(id, mount.parent);
                 let filesystem = self.described(mount);
                 Observation { reached_locally, ..Observation::of(filesystem, Some(id)) }
             }
