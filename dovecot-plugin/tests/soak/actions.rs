@@ -148,9 +148,8 @@ impl<'a> Client<'a> {
 
     fn flag(&mut self) {
         let Some((id, uid)) = self.pick_own() else { return };
-        if self.does(&format!("UID STORE {uid} +FLAGS.SILENT (\\Flagged)"))
-            && let Some(own) = self.ledger.inbox.get_mut(&id)
-        {
+        let done = self.does(&format!("UID STORE {uid} +FLAGS.SILENT (\\Flagged)"));
+        if let Some(own) = self.ledger.inbox.get_mut(&id).filter(|_| done) {
             own.flagged = true;
         }
     }

@@ -429,9 +429,7 @@ impl Detector {
             Eyes::Live { changes, table } => (changes, table),
         };
         let generation = changes.count();
-        if let Some((of, table)) = &*kept.borrow()
-            && *of == generation
-        {
+        if let Some((_, table)) = kept.borrow().as_ref().filter(|(of, _)| *of == generation) {
             return table.clone();
         }
         let table = MountTable::of_self().map(Rc::new).map_err(Rc::new);
