@@ -25,6 +25,8 @@ struct mount_guard_user {
 	bool astray;
 	/* Nothing is refused. */
 	bool log_only;
+	/* Where scripts lie that decide where deliveries go; NULL when there are none. */
+	const char *scripts;
 };
 
 struct mount_guard_list {

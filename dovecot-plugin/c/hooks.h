@@ -7,6 +7,8 @@
 void mount_guard_user_created(struct mail_user *user);
 void mount_guard_list_created(struct mailbox_list *list);
 void mount_guard_namespace_storage_added(struct mail_namespace *ns);
+/* pop3.c; nothing to do outside of a POP3 server */
+void mount_guard_namespaces_created(struct mail_namespace *namespaces);
 void mount_guard_storage_created(struct mail_storage *storage);
 void mount_guard_mailbox_allocated(struct mailbox *box);
 void mount_guard_mail_allocated(struct mail *mail);

@@ -73,7 +73,8 @@ void mount_guard_list_hold(struct mailbox_list *list, bool hold)
 {
 	struct mount_guard_list *glist = mount_guard_list_context(list);
 
-	if (glist->held == hold)
+	/* A lock that somebody has is real, and would be kept as long as the list is held. */
+	if (glist->held == hold || (hold && list->lock_refcount > 0))
 		return;
 	glist->held = hold;
 	if (hold)

@@ -57,7 +57,18 @@ static int get_physical_size(struct mail *mail, uoff_t *size_r)
 
 static int get_special(struct mail *mail, enum mail_fetch_field field, const char **value_r)
 {
-	return permits_read(mail) ? doubted(mail, super(mail)->get_special(mail, field, value_r)) : -1;
+	if (permits_read(mail))
+		return doubted(mail, super(mail)->get_special(mail, field, value_r));
+	/* The POP3 server would make a UIDL up for the one that it can't have, and save that. */
+	if (field == MAIL_FETCH_UIDL_BACKEND)
+		mount_guard_pop3_refuse(mail->box);
+	return -1;
+}
+
+static void update_pop3_uidl(struct mail *mail, const char *uidl)
+{
+	if (permits_read(mail))
+		super(mail)->update_pop3_uidl(mail, uidl);
 }
 
 static int get_stream(struct mail *mail, bool get_body, struct message_size *hdr_size,
@@ -110,6 +121,8 @@ void mount_guard_mail_allocated(struct mail *mail)
 	MODULE_CONTEXT_SET(pmail, mount_guard_mail_module, gmail);
 
 	v->get_special = get_special;
+	if (v->update_pop3_uidl != NULL)
+		v->update_pop3_uidl = update_pop3_uidl;
 	/* dbox's own choke point for all that reads the file is in dbox.c. */
 	if (format == MOUNT_GUARD_MDBOX || format == MOUNT_GUARD_SDBOX) {
 		v->update_flags = dbox_update_flags;

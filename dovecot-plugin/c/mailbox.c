@@ -7,6 +7,8 @@
 #include "index-storage.h"
 #include "index-sync-private.h"
 
+#include <sys/stat.h>
+
 static struct mailbox_vfuncs *super(struct mailbox *box)
 {
 	return &mount_guard_mailbox_context(box)->module_ctx.super;
@@ -169,6 +171,17 @@ static int box_set_subscribed(struct mailbox *box, bool set)
 	return super(box)->set_subscribed(box, set);
 }
 
+/* An empty mbox gets the next UIDVALIDITY of a file that lies among the other mailboxes, and is made where it is
+   missing. */
+static bool wants_uidvalidity(struct mailbox *box)
+{
+	struct stat st;
+
+	return box->opened && mount_guard_format(box->storage) == MOUNT_GUARD_MBOX &&
+		mail_index_get_header(box->view)->uid_validity == 0 &&
+		stat(mailbox_get_path(box), &st) == 0 && st.st_size == 0;
+}
+
 /* dbox rebuilds at the next synchronisation after it found something wrong, or when told to. What altmove has marked
    is moved in it by sdbox, and is to be moved as a whole. */
 static enum mount_guard_moment synchronising(struct mailbox *box, enum mailbox_sync_flags flags)
@@ -176,7 +189,7 @@ static enum mount_guard_moment synchronising(struct mailbox *box, enum mailbox_s
 	if ((flags & MAILBOX_SYNC_FLAG_FORCE_RESYNC) != 0 || mount_guard_mailbox_context(box)->moves ||
 	    mount_guard_dbox_wants_rebuild(box))
 		return MOUNT_GUARD_REBUILD;
-	return opening(box);
+	return wants_uidvalidity(box) ? MOUNT_GUARD_CREATE : opening(box);
 }
 
 static struct mailbox_sync_context *box_sync_init(struct mailbox *box, enum mailbox_sync_flags flags)

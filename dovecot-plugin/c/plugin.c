@@ -19,6 +19,7 @@ static struct mail_storage_hooks mount_guard_hooks = {
 	.mail_user_created = mount_guard_user_created,
 	.mailbox_list_created = mount_guard_list_created,
 	.mail_namespace_storage_added = mount_guard_namespace_storage_added,
+	.mail_namespaces_created = mount_guard_namespaces_created,
 	.mail_storage_created = mount_guard_storage_created,
 	.mailbox_allocated = mount_guard_mailbox_allocated,
 	.mail_allocated = mount_guard_mail_allocated,

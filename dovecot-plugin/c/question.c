@@ -105,6 +105,7 @@ static void add_place(struct asked *asked, enum mount_guard_role role, const cha
 static void begin_for_list(struct asked *asked, struct mailbox_list *list, enum mount_guard_moment moment)
 {
 	const struct mount_guard_list *glist = mount_guard_list_context(list);
+	const struct mount_guard_user *guser = mount_guard_user_context(list->ns->user);
 	const char *home;
 
 	begin(asked, list->ns->user, moment);
@@ -114,6 +115,9 @@ static void begin_for_list(struct asked *asked, struct mailbox_list *list, enum 
 	/* Pigeonhole replicates the scripts in it, and makes a directory for them. */
 	if (moment == MOUNT_GUARD_SYNC && mail_user_get_home(list->ns->user, &home) > 0)
 		add_place(asked, MOUNT_GUARD_HOME, home);
+	/* A mail is saved where the scripts say; where they had gone before they were read it would be kept here. */
+	if (moment == MOUNT_GUARD_SAVE && guser->scripts != NULL)
+		add_place(asked, MOUNT_GUARD_HOME, guser->scripts);
 }
 
 /* Working it out takes Dovecot longer than the rest of a question. */

@@ -10,7 +10,7 @@ void mount_guard_imap_deinit(void);
 /* Ends the sessions of users that astray.c has told of, once the command that goes on has its answer. */
 void mount_guard_imap_end_astray(void);
 
-/* pop3.c: ends the session with the mailbox's error. */
+/* pop3.c: ends the session that has this mailbox open with the mailbox's error. */
 void mount_guard_pop3_refuse(struct mailbox *box);
 
 #endif

@@ -18,14 +18,22 @@ static bool runs_scripts(struct mail_user *user)
 		str_array_find(t_strsplit_spaces(user->set->mail_plugins, ", "), "sieve");
 }
 
+/* ManageSieve makes the scripts' directory at login, and would take new scripts underneath. */
+static bool edits_scripts(struct mail_user *user)
+{
+	return strcmp(user->service, "sieve") == 0;
+}
+
 static void check_home(struct mail_user *user)
 {
 	struct mount_guard_place home = { .role = MOUNT_GUARD_HOME };
 	const char *client;
 
-	if (user->error != NULL || user->autocreated || !runs_scripts(user) ||
+	if (user->error != NULL || user->autocreated || (!runs_scripts(user) && !edits_scripts(user)) ||
 	    mail_user_get_home(user, &home.path) <= 0)
 		return;
+	if (runs_scripts(user))
+		mount_guard_user_context(user)->scripts = p_strdup(user->pool, home.path);
 	if (!mount_guard_permits_place(user, MOUNT_GUARD_SCRIPTS, &home, &client))
 		user->error = p_strdup(user->pool, client);
 }

@@ -100,8 +100,8 @@ impl Guards {
             Err(refused) => Answer { epoch, ..guard.refuse(&refused, manner) },
             Ok(permit) => {
                 // The empty path is what a refusal without a mountpoint was remembered by.
-                guard.said.permitted(Path::new(""));
-                paths.iter().for_each(|path| guard.said.permitted(path));
+                guard.said.permitted(Path::new(""), operation);
+                paths.iter().for_each(|path| guard.said.permitted(path, operation));
                 Answer { permit: self.keep(index, turn, permit), epoch, ..Answer::permitted() }
             }
         }

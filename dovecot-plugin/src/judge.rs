@@ -39,13 +39,16 @@ impl From<Refusal> for Refused {
     }
 }
 
+/// The one reason that refuses writing only.
+pub(crate) const READ_ONLY: &str = "read-only";
+
 fn reason(cause: &Cause) -> &'static str {
     match cause {
         Cause::State(state) => state.as_str(),
         Cause::Presence(presence) => presence.as_str(),
         // The same outage as seen a moment later.
         Cause::Vanished => "not-mounted",
-        Cause::ReadOnly => "read-only",
+        Cause::ReadOnly => READ_ONLY,
         Cause::Registry(_) => "registry",
         _ => "path",
     }

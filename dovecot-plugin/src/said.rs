@@ -3,6 +3,10 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
+use mount_core::Operation;
+
+use crate::judge::READ_ONLY;
+
 /// Remembers the refusals in force: which mountpoint refuses, why, and which paths it was met by.
 ///
 /// Empty while all is well, which is what makes the permitted case cheap.
@@ -34,9 +38,13 @@ impl Said {
         self.met_by.clear();
     }
 
-    /// The path is permitted, so whatever refused it before has ended.
-    pub(crate) fn permitted(&mut self, path: &Path) {
+    /// The path is permitted, so whatever refused it before has ended; what refuses writing only is not ended by reading.
+    pub(crate) fn permitted(&mut self, path: &Path, operation: Operation) {
         if self.met_by.is_empty() {
+            return;
+        }
+        let reason = self.met_by.get(path).and_then(|mountpoint| self.reasons.get(mountpoint));
+        if !operation.writes() && reason.is_some_and(|reason| reason == READ_ONLY) {
             return;
         }
         if let Some(mountpoint) = self.met_by.remove(path) {
@@ -74,7 +82,7 @@ mod tests {
         let mut said = Said::default();
         assert!(news(&mut said, "/srv/mail/bob", "not-mounted"));
         assert!(!news(&mut said, "/srv/mail/alice", "not-mounted"));
-        said.permitted(Path::new("/srv/mail/alice"));
+        said.permitted(Path::new("/srv/mail/alice"), Operation::Open);
         assert!(news(&mut said, "/srv/mail/bob", "not-mounted"));
     }
 
@@ -82,7 +90,16 @@ mod tests {
     fn permit_of_an_unrelated_path_ends_nothing() {
         let mut said = Said::default();
         assert!(news(&mut said, "/srv/mail/bob", "not-mounted"));
-        said.permitted(Path::new("/home/bob"));
+        said.permitted(Path::new("/home/bob"), Operation::Open);
         assert!(!news(&mut said, "/srv/mail/bob", "not-mounted"));
+    }
+    #[test]
+    fn reading_does_not_end_what_refuses_writing_only() {
+        let mut said = Said::default();
+        assert!(news(&mut said, "/srv/mail/bob", READ_ONLY));
+        said.permitted(Path::new("/srv/mail/bob"), Operation::Open);
+        assert!(!news(&mut said, "/srv/mail/bob", READ_ONLY));
+        said.permitted(Path::new("/srv/mail/bob"), Operation::Deliver);
+        assert!(news(&mut said, "/srv/mail/bob", READ_ONLY));
     }
 }

@@ -3,6 +3,10 @@
 mod support;
 
 use std::fs;
+use std::io::Write;
+use std::process::{Command, ExitStatus, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use fixtures::dovecot::{Format, Role, Truth};
 use fixtures::lab;
@@ -64,4 +68,42 @@ fn delivery_waits_for_the_home_its_script_lies_in() {
             assert!(truth.mailboxes["Filed"].mails.len() == 1, "{truth:?}");
         });
     }
+}
+
+/// Delivers by dovecot-lda, and does something else as soon as it has looked at the home.
+fn deliver_and_after_a_look_at_home(site: &Site, id: &str, meanwhile: impl FnOnce()) -> ExitStatus {
+    let home = site.dovecot.store().path(Role::Home, "bob");
+    let trace = site.dovecot.run_dir().join("lda.trace");
+    let mut command = Command::new("strace");
+    command.args(["--trace=openat2", "--inject=openat2:signal=SIGSTOP:when=1", "--output"]).arg(&trace);
+    command.arg("--trace-path").arg(&home).arg("/usr/lib/dovecot/dovecot-lda");
+    command.arg("-c").arg(site.dovecot.configuration()).args(["-f", "a@example.org", "-d", "bob"]);
+    let mut strace = command.stdin(Stdio::piped()).spawn().expect("strace of dovecot-lda");
+    strace.stdin.take().expect("piped").write_all(&message(id)).expect("the message");
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while !fs::read_to_string(&trace).is_ok_and(|trace| trace.contains("stopped by SIGSTOP")) {
+        assert!(Instant::now() < deadline, "dovecot-lda does not look at the home");
+        thread::sleep(Duration::from_millis(10));
+    }
+    meanwhile();
+    let children = format!("/proc/{0}/task/{0}/children", strace.id());
+    let lda = fs::read_to_string(children).expect("what strace runs");
+    assert!(Command::new("kill").args(["-CONT", lda.trim()]).status().expect("kill").success());
+    strace.wait().expect("dovecot-lda ends")
+}
+
+#[test]
+#[ignore = "needs root: real Dovecot, strace"]
+fn mail_is_not_kept_in_the_inbox_when_the_home_goes_before_its_script_is_read() {
+    lab!(|lab| {
+        let site = with_script(lab, Guard::Guarded);
+        let status = deliver_and_after_a_look_at_home(&site, "during", || site.take_away(Role::Home));
+        site.mount(Role::Home).bring_back();
+        assert_eq!(status.code(), Some(75), "{}", site.dovecot.log());
+        let status = deliver_and_after_a_look_at_home(&site, "after", || ());
+        assert_eq!(status.code(), Some(0), "{}", site.dovecot.log());
+        let truth = Truth::of(&site.dovecot, "bob").expect("all can be read");
+        assert_eq!(truth.mailboxes["INBOX"].mails.len(), 0, "{truth:?}");
+        assert_eq!(truth.mailboxes["Filed"].mails.len(), 1, "{truth:?}");
+    });
 }

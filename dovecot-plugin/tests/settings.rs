@@ -73,6 +73,35 @@ fn one_outage_is_one_line_in_the_log_of_a_process() {
 
 #[test]
 #[ignore = "needs root: real Dovecot"]
+fn read_only_filesystem_is_one_line_in_the_log_though_it_is_read_meanwhile() {
+    lab!(|lab| {
+        let site = Site::start(lab, Format::Maildir, Guard::Guarded);
+        fill(&site.dovecot);
+        assert!(site.dovecot.await_quiet());
+        let mail = site.mount(Role::Mail);
+        let text = format!("# mountguard 1 generation=9\nonline {}\tmode=rw\n", mail.path().display());
+        fs::write(site.dovecot.run_dir().join("mounts"), text).expect("the runtime registry");
+        mail.remount_read_only();
+        let mut imap = site.dovecot.imap("bob").expect("login");
+        assert!(imap.command("SELECT INBOX").expect("IMAP").is_ok());
+        for _ in 0..3 {
+            assert!(!imap.command("COPY 1 Archive").expect("IMAP").is_ok());
+            assert!(imap.command("FETCH 1:* BODY.PEEK[]").expect("IMAP").is_ok());
+        }
+        // Another outage, so that there is a last line to wait for.
+        site.set_state(Role::Mail, "offline");
+        fs::remove_file(site.dovecot.run_dir().join("mounts")).expect("the persistent registry counts again");
+        assert!(!imap.command("STATUS Archive (MESSAGES)").expect("IMAP").is_ok());
+        let lines = said(&site, 2);
+        assert!(
+            lines.len() == 2 && lines[0].contains("read-only") && lines[1].contains("offline"),
+            "{lines:#?}"
+        );
+    });
+}
+
+#[test]
+#[ignore = "needs root: real Dovecot"]
 fn mode_log_refuses_nothing_and_says_what_it_would() {
     lab!(|lab| {
         let site = Site::start_with(lab, Format::Mdbox, Guard::Guarded, |config| {
