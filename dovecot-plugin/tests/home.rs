@@ -73,9 +73,11 @@ fn delivery_waits_for_the_home_its_script_lies_in() {
 /// Delivers by dovecot-lda, and does something else as soon as it has looked at the home.
 fn deliver_and_after_a_look_at_home(site: &Site, id: &str, meanwhile: impl FnOnce()) -> ExitStatus {
     let home = site.dovecot.store().path(Role::Home, "bob");
-    let trace = site.dovecot.run_dir().join("lda.trace");
+    let trace = site.dovecot.run_dir().join(id);
     let mut command = Command::new("strace");
-    command.args(["--trace=openat2", "--inject=openat2:signal=SIGSTOP:when=1", "--output"]).arg(&trace);
+    command
+        .args(["--follow-forks", "--trace=close", "--inject=close:signal=SIGSTOP:when=1", "--output"])
+        .arg(&trace);
     command.arg("--trace-path").arg(&home).arg("/usr/lib/dovecot/dovecot-lda");
     command.arg("-c").arg(site.dovecot.configuration()).args(["-f", "a@example.org", "-d", "bob"]);
     let mut strace = command.stdin(Stdio::piped()).spawn().expect("strace of dovecot-lda");
@@ -86,9 +88,9 @@ fn deliver_and_after_a_look_at_home(site: &Site, id: &str, meanwhile: impl FnOnc
         thread::sleep(Duration::from_millis(10));
     }
     meanwhile();
-    let children = format!("/proc/{0}/task/{0}/children", strace.id());
-    let lda = fs::read_to_string(children).expect("what strace runs");
-    assert!(Command::new("kill").args(["-CONT", lda.trim()]).status().expect("kill").success());
+    let trace = fs::read_to_string(&trace).expect("the trace");
+    let lda = trace.split_whitespace().next().expect("each line begins with the process");
+    assert!(Command::new("kill").args(["-CONT", lda]).status().expect("kill").success());
     strace.wait().expect("dovecot-lda ends")
 }
 
