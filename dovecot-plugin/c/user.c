@@ -21,7 +21,7 @@ static bool runs_scripts(struct mail_user *user)
 /* ManageSieve makes the scripts' directory at login, and would take new scripts underneath. */
 static bool edits_scripts(struct mail_user *user)
 {
-	return strcmp(user->service, "sieve") == 0;
+	return strcmp(user->service, "managesieve") == 0;
 }
 
 static void check_home(struct mail_user *user)

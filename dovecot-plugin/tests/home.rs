@@ -3,12 +3,13 @@
 mod support;
 
 use std::fs;
-use std::io::Write;
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::net::UnixStream;
 use std::process::{Command, ExitStatus, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use fixtures::dovecot::{Format, Role, Truth};
+use fixtures::dovecot::{Format, Role, Truth, underneath};
 use fixtures::lab;
 use support::{Guard, Site, message};
 
@@ -23,6 +24,18 @@ plugin {
   sieve = file:~/sieve;active=~/.dovecot.sieve
 }
 lda_mailbox_autocreate = yes
+";
+
+const MANAGESIEVE: &str = "\
+protocols = $protocols sieve
+service managesieve-login {
+  inet_listener sieve {
+    port = 0
+  }
+  unix_listener sieve {
+    mode = 0666
+  }
+}
 ";
 
 /// Bob's script files everything into a mailbox of its own.
@@ -108,4 +121,48 @@ fn mail_is_not_kept_in_the_inbox_when_the_home_goes_before_its_script_is_read() 
         assert_eq!(truth.mailboxes["INBOX"].mails.len(), 0, "{truth:?}");
         assert_eq!(truth.mailboxes["Filed"].mails.len(), 1, "{truth:?}");
     });
+}
+
+/// The server's answers up to the tagged one, which begins with OK, NO or BYE; empty when it has ended.
+fn managesieve_answer(server: &mut BufReader<UnixStream>) -> String {
+    let mut answer = String::new();
+    while server.read_line(&mut answer).is_ok_and(|length| length > 0) {
+        let last = answer.lines().last().unwrap_or_default();
+        if ["OK", "NO", "BYE"].iter().any(|word| last.starts_with(word)) {
+            return last.to_owned();
+        }
+    }
+    answer
+}
+
+#[test]
+#[ignore = "needs root: real Dovecot"]
+fn script_is_not_put_underneath() {
+    for guard in [Guard::Stock, Guard::Guarded] {
+        lab!(&format!("{guard:?}"), |lab| {
+            let site = Site::start_with(lab, Format::Mdbox, guard, |config| {
+                config.extra.push_str(SIEVE);
+                config.extra.push_str(MANAGESIEVE);
+            });
+            site.take_away(Role::Home);
+            let socket = UnixStream::connect(site.dovecot.run_dir().join("sieve")).expect("ManageSieve");
+            socket.set_read_timeout(Some(Duration::from_secs(60))).expect("a time-out");
+            let mut server = BufReader::new(socket);
+            managesieve_answer(&mut server);
+            // bob, and the password of all users
+            let login = "AUTHENTICATE \"PLAIN\" \"AGJvYgBzZWNyZXQ=\"\r\n";
+            server.get_mut().write_all(login.as_bytes()).expect("ManageSieve");
+            let login = managesieve_answer(&mut server);
+            // A server that has hung up can't be written to, which is an answer too.
+            let _ = server.get_mut().write_all(b"PUTSCRIPT \"new\" {5+}\r\nkeep;\r\n");
+            let put = managesieve_answer(&mut server);
+            site.mount(Role::Home).bring_back();
+            let strays = underneath(site.mount(Role::Home).path()).expect("look underneath");
+            let said = format!("{login:?} {put:?} {strays:?} {}", site.dovecot.log());
+            match guard {
+                Guard::Stock => assert!(put.starts_with("OK") && !strays.is_empty(), "{said}"),
+                Guard::Guarded => assert!(!put.starts_with("OK") && strays.is_empty(), "{said}"),
+            }
+        });
+    }
 }
