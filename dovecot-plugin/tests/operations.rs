@@ -3,6 +3,9 @@
 
 mod support;
 
+use std::fs;
+use std::os::unix::fs::chown;
+
 use fixtures::client::imap::{Imap, Status};
 use fixtures::dovecot::{Dovecot, Format, Role, Truth, losses, underneath};
 use fixtures::lab;
@@ -230,6 +233,36 @@ fn mbox_inbox_and_folders_go_on_without_each_other() {
             site.mount(away).bring_back();
             assert_eq!(underneath(site.mount(away).path()).expect("look"), Vec::<std::path::PathBuf>::new());
             assert_eq!(losses(&before, &site.recovered(), &[]), [], "{}", site.dovecot.log());
+        });
+    }
+}
+
+#[test]
+#[ignore = "needs root: real Dovecot"]
+fn empty_mbox_inbox_is_given_no_uidvalidity_from_underneath_the_folders() {
+    for guard in [Guard::Stock, Guard::Guarded] {
+        lab!(&format!("{guard:?}"), |lab| {
+            let site = Site::start(lab, Format::Mbox, guard);
+            let inbox = site.dovecot.store().path(Role::Inbox, "bob");
+            fs::write(&inbox, "").expect("an INBOX as it is made for a new user");
+            chown(&inbox, Some(5000), Some(5000)).expect("chown");
+            site.take_away(Role::Mail);
+            let answer = {
+                let mut imap = site.dovecot.imap("bob").expect("login");
+                imap.command("SELECT INBOX").expect("the session goes on").answer()
+            };
+            assert!(site.dovecot.await_quiet());
+            site.mount(Role::Mail).bring_back();
+            let strays = underneath(site.mount(Role::Mail).path()).expect("look underneath");
+            match guard {
+                Guard::Stock => assert!(!strays.is_empty(), "{answer}"),
+                Guard::Guarded => {
+                    assert_eq!(strays, Vec::<std::path::PathBuf>::new(), "{answer}");
+                    assert!(answer.contains("[UNAVAILABLE] "), "{answer}");
+                    let mut imap = site.dovecot.imap("bob").expect("login");
+                    assert_accepted(&mut imap, "SELECT INBOX");
+                }
+            }
         });
     }
 }
