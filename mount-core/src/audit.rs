@@ -126,7 +126,8 @@ pub struct StrayMail {
 ///
 /// # Errors
 /// [`ErrorKind::Permission`] without CAP_SYS_ADMIN, which the copy of a mount needs, or when the user cannot be
-/// taken on; [`ErrorKind::Data`] when there is no directory underneath; [`ErrorKind::Io`].
+/// taken on; [`ErrorKind::Data`] when there is no directory underneath;
+/// [`ErrorKind::Temporary`] when something was mounted there meanwhile; [`ErrorKind::Io`].
 pub fn look_underneath(mountpoint: &Path, user: Option<&MailUser>) -> Result<(Underneath, MailUser), Error> {
     let fail = |operation| move |errno: Errno| Error::syscall(operation, mountpoint, errno);
     let clean = path::clean(mountpoint)?;
@@ -180,7 +181,10 @@ fn open_bare(mountpoint: &[u8], seen: Result<Looked, Errno>) -> Result<OwnedFd, 
     let name = path::components(mountpoint).next_back().ok_or(("open", Errno::EISDIR))?;
     let is_bare = seen.is_ok_and(|seen| seen.mount_root == Some(false));
     if is_bare {
-        return sys::openat(At::Cwd, mountpoint, flags).map_err(|errno| ("open", errno));
+        let bare = sys::openat(At::Cwd, mountpoint, flags).map_err(|errno| ("open", errno))?;
+        let opened = sys::look_fd(bare.as_fd(), IdKind::None).map_err(|errno| ("statx", errno))?;
+        // What was mounted since the look is live mail, not to be sealed, nor moved away as strays.
+        return if opened.mount_root == Some(false) { Ok(bare) } else { Err(("open", Errno::EBUSY)) };
     }
     let tree = sys::clone_mount(path::parent(mountpoint)).map_err(|errno| ("open_tree", errno))?;
     sys::openat(At::Dir(tree.as_fd()), name, flags).map_err(|errno| ("open", errno))
@@ -226,9 +230,26 @@ fn refused(mountpoint: &Path, operation: &str, errno: Errno) -> Error {
             let error = Error::syscall(operation, mountpoint, errno);
             error.context("only root (CAP_SYS_ADMIN) can look underneath a mount; run it as root")
         }
+        Errno::EBUSY => {
+            let text = format!("{operation} {mountpoint:?}: mounted while it was looked at; try again");
+            Error::new(ErrorKind::Temporary, text)
+        }
         Errno::ENOENT | Errno::ENOTDIR | Errno::ELOOP => {
             Error::syscall(operation, mountpoint, errno).with_kind(ErrorKind::Data)
         }
         errno => Error::syscall(operation, mountpoint, errno),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_mounted_after_the_look_is_not_taken_for_the_bare_directory() {
+        let before = sys::look(At::Cwd, b"/proc", IdKind::None).expect("a directory");
+        let before = Looked { mount_root: Some(false), ..before };
+        let (operation, errno) = open_bare(b"/proc", Ok(before)).expect_err("proc is mounted there");
+        assert_eq!(refused(Path::new("/proc"), operation, errno).kind(), ErrorKind::Temporary);
     }
 }

@@ -56,8 +56,8 @@ pub struct RescuedStore {
 ///
 /// # Errors
 /// [`ErrorKind::Permission`] without root's privileges; [`ErrorKind::Data`] when there is no directory underneath, or a
-/// file of that name but with another content is in `directory` already; [`ErrorKind::Io`]. Mails that were not yet
-/// moved are where they were.
+/// file of that name but with another content is in `directory` already; [`ErrorKind::Temporary`] when something was
+/// mounted there meanwhile; [`ErrorKind::Io`]. Mails that were not yet moved are where they were.
 pub fn rescue(mountpoint: &Path, directory: &Path) -> Result<Rescued, Error> {
     let fail = |operation| move |errno: Errno| Error::syscall(operation, mountpoint, errno);
     let clean = path::clean(mountpoint)?;

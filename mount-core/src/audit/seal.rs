@@ -53,7 +53,8 @@ impl Seal {
 ///
 /// # Errors
 /// [`ErrorKind::Permission`] without root's privileges; [`ErrorKind::Data`] when there is no directory underneath, or
-/// what is mounted there is that same directory; [`ErrorKind::Io`].
+/// what is mounted there is that same directory; [`ErrorKind::Temporary`] when something was mounted there meanwhile;
+/// [`ErrorKind::Io`].
 pub fn seal(mountpoint: &Path, seal: Seal) -> Result<(), Error> {
     let fail = |operation| move |errno: Errno| Error::syscall(operation, mountpoint, errno);
     let clean = path::clean(mountpoint)?;
