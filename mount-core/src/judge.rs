@@ -37,6 +37,8 @@ pub struct Examination {
     pub presence: Presence,
     /// What is mounted; `None` when nothing is, or when the method cannot tell.
     pub filesystem: Option<Filesystem>,
+    /// The id of the mount; `None` when none is known. No other has it as long as somebody is in that mount.
+    pub(crate) mount: Option<u64>,
 }
 
 /// Where a path leads.
@@ -147,11 +149,16 @@ impl Judge {
         let known = match path::clean(mountpoint).and_then(|clean| self.known(&clean)) {
             Ok(known) => known,
             Err(error) => {
-                return Examination { presence: Presence::Unknown(error.chain()), filesystem: None };
+                let presence = Presence::Unknown(error.chain());
+                return Examination { presence, filesystem: None, mount: None };
             }
         };
         let observation = self.look(&known);
-        Examination { presence: known.presence(&observation), filesystem: observation.filesystem.clone() }
+        Examination {
+            presence: known.presence(&observation),
+            filesystem: observation.filesystem.clone(),
+            mount: observation.mount,
+        }
     }
 
     /// Has what the mount table says looked at anew: a filesystem that is remounted where other mounts are seen, or by

@@ -12,7 +12,7 @@ use std::process::{Child, ChildStdout, Stdio};
 use std::time::{Duration, Instant};
 
 use fixtures::lab;
-use fixtures::lab::Lab;
+use fixtures::lab::{Call, Lab};
 use mount_core::probe::wait_for_any;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -231,6 +231,37 @@ fn hung_filesystem_is_refused_by_guards_until_it_answers_and_holds_one_process()
         assert_eq!(watcher.next(), "hung answers");
         until(|| guard.run(&["check", "/media/hung/bob"]).code == Some(0));
         watcher.end();
+    });
+}
+
+/// Lazily unmounted and mounted again within one burst: what is seen before and after is a mount at that path.
+fn stuck_filesystem_is_replaced_by_a_healthy_one(lab: &Lab) {
+    let guard = Guard::new(lab);
+    let hung = lab.fuse_healthy("hung");
+    guard.add(hung.path());
+    let mut watcher = Watcher::start(&guard, &["--interval", "1", "--timeout", "0.2"]);
+    watcher.settle(lab, &guard);
+    hung.hang();
+    assert_eq!(watcher.next(), "hung stuck");
+    until(|| guard.run(&["check", "/media/hung/bob"]).code == Some(75));
+    hung.take_away_lazily();
+    let _healthy = lab.tmpfs("hung");
+    until(|| guard.run(&["check", "/media/hung/bob"]).code == Some(0));
+    watcher.end();
+}
+
+#[test]
+#[ignore = "needs root: /dev/fuse"]
+fn filesystem_in_the_place_of_a_stuck_one_is_permitted() {
+    lab!(stuck_filesystem_is_replaced_by_a_healthy_one);
+}
+
+#[test]
+#[ignore = "needs root: /dev/fuse"]
+fn filesystem_in_the_place_of_a_stuck_one_is_permitted_where_mount_ids_come_again() {
+    lab!(|lab| {
+        lab.without(Call::MISSING_BEFORE_6_8);
+        stuck_filesystem_is_replaced_by_a_healthy_one(lab);
     });
 }
 

@@ -26,6 +26,7 @@ struct Seen {
     kind: Kind,
     presence: Presence,
     filesystem: Option<Filesystem>,
+    mount: Option<u64>,
     /// Read-write was recorded.
     expects_write: bool,
     /// An automount lies beneath, that is to unmount it when nobody has used it for some time.
@@ -106,10 +107,11 @@ impl Picture {
         self.seen.get(pattern).map(|seen| seen.transition(pattern, change, at))
     }
 
-    /// The mountpoints whose filesystem can be asked. One that is to expire is not: asking is use.
-    pub(super) fn to_probe(&self) -> impl Iterator<Item = &Pattern<'static>> {
+    /// The mountpoints whose filesystem can be asked, each with the id of its mount. One that is to expire is not: asking
+    /// is use.
+    pub(super) fn to_probe(&self) -> impl Iterator<Item = (&Pattern<'static>, Option<u64>)> {
         let asked = |seen: &Seen| seen.counts() && seen.is_mounted() && !seen.expires;
-        self.seen.iter().filter(move |(_, seen)| asked(seen)).map(|(pattern, _)| pattern)
+        self.seen.iter().filter(move |(_, seen)| asked(seen)).map(|(pattern, seen)| (pattern, seen.mount))
     }
 
     fn has_wildcard_of(&self, child: &Pattern<'_>) -> bool {
@@ -125,6 +127,7 @@ impl Seen {
             kind,
             presence: Presence::NotMounted,
             filesystem: None,
+            mount: None,
             expects_write: entry.options.mode() == Some(Mode::ReadWrite),
             expires: false,
         };
@@ -136,6 +139,7 @@ impl Seen {
                 presence => presence,
             };
             seen.filesystem = examination.filesystem;
+            seen.mount = examination.mount;
             seen.expires = table.locate(pattern.as_bytes()).is_some_and(|found| expires(found.mount, table));
         }
         seen
@@ -254,7 +258,7 @@ mod tests {
     fn seen(presence: Presence) -> Seen {
         let filesystem = (presence == Presence::Mounted).then(|| filesystem("ext4", "/dev/sda1"));
         let (state, kind) = (State::Online, Kind::Explicit);
-        Seen { state, kind, presence, filesystem, expects_write: true, expires: false }
+        Seen { state, kind, presence, filesystem, mount: None, expects_write: true, expires: false }
     }
 
     fn filesystem(fs_type: &str, source: &str) -> Filesystem {

@@ -27,6 +27,8 @@ pub(super) struct Prober {
 /// One mountpoint.
 #[derive(Debug, Default)]
 struct Slot {
+    /// Which mount is asked, where that is known.
+    mount: Option<u64>,
     /// Who is asking, and since when.
     asking: Option<(Probe, Instant)>,
     condition: Condition,
@@ -54,22 +56,25 @@ impl Prober {
         }
     }
 
-    /// Begins a round over these mountpoints, and forgets all others. One that is still being asked is not asked again.
+    /// Begins a round over these mountpoints, and forgets all others. One that is still being asked is not asked again,
+    /// unless another mount is there by now: whoever asks the former one may hang for good, and says nothing of this one.
     pub(super) fn turn_to<'p>(
         &mut self,
-        mountpoints: impl Iterator<Item = &'p Pattern<'static>>,
+        mountpoints: impl Iterator<Item = (&'p Pattern<'static>, Option<u64>)>,
         document: &Document,
     ) {
         let mut before = std::mem::take(&mut self.slots);
         self.queue.clear();
-        for pattern in mountpoints {
+        for (pattern, mount) in mountpoints {
             let recorded = document.stuck(pattern);
             // One that somebody recorded as stuck before is stuck until it answers.
             let found = || Slot {
+                mount,
                 condition: recorded.map_or(Condition::Answers, |stuck| Condition::Stuck(stuck.since)),
                 ..Slot::default()
             };
-            let mut slot = before.remove(pattern).unwrap_or_else(found);
+            let kept = before.remove(pattern).filter(|slot| !slot.is_of_another(mount));
+            let mut slot = kept.unwrap_or_else(found);
             slot.recorded = recorded.is_some();
             if slot.asking.is_none() {
                 self.queue.push_back(pattern.clone());
@@ -151,6 +156,12 @@ impl Prober {
 }
 
 impl Slot {
+    /// Whether it asks another mount. Told by the id, even by one that comes again after an unmount (before Linux 6.8): it
+    /// is not free as long as somebody hangs in that mount.
+    fn is_of_another(&self, mount: Option<u64>) -> bool {
+        self.mount.is_some() && mount.is_some() && self.mount != mount
+    }
+
     fn stuck(&self) -> Option<Stuck> {
         match self.condition {
             Condition::Stuck(since) => Some(Stuck { since }),
