@@ -23,7 +23,9 @@ use console::Console;
 
 fn main() -> ExitCode {
     let mut console = Console::new();
-    let outcome = arguments::parse(lexopt::Parser::from_env())
+    let outcome = mount_core::probe::keep_ended_children()
+        .map_err(failure::Failure::from)
+        .and_then(|()| arguments::parse(lexopt::Parser::from_env()))
         .and_then(|invocation| command::run(&invocation, &mut console));
     ExitCode::from(outcome.unwrap_or_else(|failure| console.report(&failure)))
 }

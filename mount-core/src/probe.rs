@@ -156,6 +156,17 @@ pub fn ask(patience: Duration, work: impl FnOnce() -> Vec<u8>) -> Result<Vec<u8>
     }
 }
 
+/// Has the children of this process wait to be reaped, as is usual: for a program that starts some, before the first.
+///
+/// Whoever started this process may ignore `SIGCHLD`, and that is inherited: then nobody learns that a child has ended,
+/// nor how.
+///
+/// # Errors
+/// [`ErrorKind::Io`], which no known kernel gives.
+pub fn keep_ended_children() -> Result<(), Error> {
+    sys::default_sigchld().map_err(|errno| failed("sigaction", errno))
+}
+
 /// Waits until one of the descriptors is readable (true) or the deadline has passed (false).
 pub fn wait_for_any(descriptors: &[BorrowedFd<'_>], deadline: Instant) -> bool {
     loop {

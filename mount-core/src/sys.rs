@@ -14,6 +14,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use libc::{c_int, c_long};
 use nix::NixPath;
 use nix::errno::Errno;
+use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
 use nix::unistd::{ForkResult, Pid};
 
 type Result<T> = std::result::Result<T, Errno>;
@@ -364,6 +365,13 @@ pub(crate) fn lineage() -> u32 {
     // is: this code is linked into the program, or into a plugin that is never unloaded (`nodelete`).
     let counted = *COUNTED.get_or_init(|| unsafe { libc::pthread_atfork(None, None, Some(count)) } == 0);
     if counted { FORKS.load(Ordering::Relaxed) } else { std::process::id() }
+}
+
+/// Has this process told of children that end, and has them wait for it to take note.
+pub(crate) fn default_sigchld() -> Result<()> {
+    let default = SigAction::new(SigHandler::SigDfl, SaFlags::empty(), SigSet::empty());
+    // SAFETY: the default action runs no code of this program.
+    unsafe { sigaction(Signal::SIGCHLD, &default) }.map(drop)
 }
 
 /// A descriptor that is readable once a child process has ended (5.3).

@@ -115,3 +115,22 @@ fn command_has_our_standard_input_and_no_blocked_signals() {
         assert_eq!(String::from_utf8_lossy(&output.stdout), "hello\nSigBlk:\t0000000000000000\n");
     });
 }
+
+#[test]
+fn command_ends_also_where_ends_of_children_were_ignored() {
+    lab!(|lab| {
+        let guard = Guard::new(lab);
+        let fifo = lab.path("fifo");
+        nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRWXU).expect("a FIFO");
+        // Not at once, so that its end is waited for.
+        let script = format!("read line < {}; exit 3", text(&fifo));
+        let mut child = guard.childless(&["exec", "/srv", "--", "sh", "-c", &script]).spawn().expect("start");
+        std::fs::write(&fifo, "go\n").expect("tell it to end");
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while child.try_wait().expect("look").is_none() {
+            assert!(Instant::now() < deadline, "it waits for a command that has ended");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        assert_eq!(child.wait().expect("wait").code(), Some(3));
+    });
+}

@@ -53,6 +53,11 @@ impl Guard {
         command
     }
 
+    /// The command as started by somebody who doesn't want to hear of children that end.
+    pub(crate) fn childless(&self, arguments: &[&str]) -> Command {
+        self.through(OsStr::new("env"), &[&["--ignore-signal=CHLD", text(&self.binary)], arguments].concat())
+    }
+
     pub(crate) fn run<A: AsRef<OsStr>>(&self, arguments: &[A]) -> Outcome {
         Outcome::of(&mut self.command(arguments))
     }

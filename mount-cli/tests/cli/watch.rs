@@ -8,7 +8,7 @@ use std::io::Read;
 use std::os::fd::AsFd;
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
-use std::process::{Child, ChildStdout, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use fixtures::lab;
@@ -31,8 +31,11 @@ struct Watcher {
 
 impl Watcher {
     fn start<A: AsRef<OsStr>>(guard: &Guard, options: &[A]) -> Watcher {
-        let mut command = guard.command(&["watch"]);
-        let mut child = command.args(options).stdout(Stdio::piped()).spawn().expect("start watching");
+        Watcher::of(guard.command(&["watch"]).args(options))
+    }
+
+    fn of(command: &mut Command) -> Watcher {
+        let mut child = command.stdout(Stdio::piped()).spawn().expect("start watching");
         let output = child.stdout.take().expect("its output");
         Watcher { child, output, unread: Vec::new() }
     }
@@ -337,25 +340,34 @@ fn expired_automount_is_idle_and_not_gone() {
     });
 }
 
+/// Has the watch run a command for two changes.
+fn command_is_run_twice(lab: &Lab, start: impl FnOnce(&Guard, &[&str]) -> Command) {
+    let guard = Guard::new(lab);
+    let mail = lab.tmpfs("my mail");
+    guard.add(mail.path());
+    let log = lab.path("log");
+    let hook = format!("echo \"$MOUNTGUARD_CHANGE $MOUNTGUARD_PATH\" >> {}; echo said", log.display());
+    let arguments = ["watch", "--interval", "3600", "--exec", &hook];
+    let mut watcher = Watcher::of(&mut start(&guard, &arguments));
+    watcher.settle(lab, &guard);
+    mail.take_away_lazily();
+    assert_eq!(watcher.next(), "my\\040mail gone", "what the command says is no data");
+    mail.bring_back();
+    assert_eq!(watcher.next(), "my\\040mail mounted");
+    let expected = "gone /media/my mail\nmounted /media/my mail\n";
+    until(|| fs::read_to_string(&log).is_ok_and(|text| text.ends_with(expected)));
+    until(|| watcher.children() == 0);
+    watcher.end();
+}
+
 #[test]
 fn command_is_run_for_each_change_in_its_turn() {
-    lab!(|lab| {
-        let guard = Guard::new(lab);
-        let mail = lab.tmpfs("my mail");
-        guard.add(mail.path());
-        let log = lab.path("log");
-        let hook = format!("echo \"$MOUNTGUARD_CHANGE $MOUNTGUARD_PATH\" >> {}; echo said", log.display());
-        let mut watcher = Watcher::start(&guard, &["--interval", "3600", "--exec", &hook]);
-        watcher.settle(lab, &guard);
-        mail.take_away_lazily();
-        assert_eq!(watcher.next(), "my\\040mail gone", "what the command says is no data");
-        mail.bring_back();
-        assert_eq!(watcher.next(), "my\\040mail mounted");
-        let expected = "gone /media/my mail\nmounted /media/my mail\n";
-        until(|| fs::read_to_string(&log).is_ok_and(|text| text.ends_with(expected)));
-        until(|| watcher.children() == 0);
-        watcher.end();
-    });
+    lab!(|lab| command_is_run_twice(lab, |guard, arguments| guard.command(arguments)));
+}
+
+#[test]
+fn command_is_run_for_each_change_also_where_ends_of_children_were_ignored() {
+    lab!(|lab| command_is_run_twice(lab, Guard::childless));
 }
 
 #[test]
