@@ -26,6 +26,8 @@ pub(crate) enum Failure {
     Usage(String),
     /// Something went wrong.
     Error(Error),
+    /// The registry cannot be read, so that nothing can be judged.
+    Registry(Error),
     /// Not now.
     Refused(Refusal),
     /// Nobody reads what is written.
@@ -39,7 +41,7 @@ impl Failure {
     pub(crate) fn text(&self) -> Option<String> {
         match self {
             Failure::Usage(text) | Failure::Told { text, .. } => Some(text.clone()),
-            Failure::Error(error) => Some(match remedy(error) {
+            Failure::Error(error) | Failure::Registry(error) => Some(match remedy(error) {
                 Some(remedy) => format!("{}; {remedy}", error.chain()),
                 None => error.chain(),
             }),
@@ -53,7 +55,7 @@ impl Failure {
     pub(crate) fn code(&self) -> u8 {
         match self {
             Failure::Usage(_) => exit::USAGE,
-            Failure::Error(error) => code_of(error.kind()),
+            Failure::Error(error) | Failure::Registry(error) => code_of(error.kind()),
             // Temporary, unless the path is one that will never be judged, or the registry is to blame.
             Failure::Refused(refusal) => match refusal.cause() {
                 Cause::Path(error) if error.kind() == ErrorKind::Data => exit::DATA,
@@ -65,6 +67,20 @@ impl Failure {
             Failure::Output(_) => exit::IO,
             Failure::Told { code, .. } => *code,
         }
+    }
+
+    /// The same for a command that a mail is waiting for: what the registry is to blame for is temporary, or its sender
+    /// would get the mail back.
+    pub(crate) fn deferring(self) -> Self {
+        let is_of_registry = match &self {
+            Failure::Registry(_) | Failure::Told { code: exit::REGISTRY, .. } => true,
+            Failure::Refused(refusal) => matches!(refusal.cause(), Cause::Registry(_)),
+            _ => false,
+        };
+        if !is_of_registry {
+            return self;
+        }
+        Failure::Told { code: exit::REFUSED, text: self.text().unwrap_or_default() }
     }
 }
 

@@ -244,7 +244,8 @@ umount finds them busy. Afterwards they are verified: exit code 75 when one was 
 Usage: mountguard exec [--for OPERATION] PATH... -- COMMAND [ARGUMENT...]
 
 The exit code is the command's own; 128 and its number when a signal killed it, 126 when it cannot be run, 127
-when it does not exist. With --pid, it runs with that process's mounts and root directory.
+when it does not exist; 75 also when the registry cannot be read. With --pid, it runs with that process's mounts
+and root directory.
 
 Options:
   --for OPERATION   open (the default), create, deliver, read-alt, rebuild, delete or sync

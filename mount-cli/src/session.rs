@@ -64,16 +64,18 @@ impl<'a> Session<'a> {
         work: impl FnOnce(&Mounts, &mut Console) -> Result<T, Failure>,
     ) -> Result<T, Failure> {
         let (directories, missing) = (&self.settings.directories, WhenMissing::NothingRegistered);
+        let open = || Mounts::open(directories, missing).map_err(Failure::Registry);
         let pid = match &self.settings.view {
-            View::Own => return work(&Mounts::open(directories, missing)?, console),
+            View::Own => return work(&open()?, console),
             View::Recorded(file) => {
                 let table = MountTable::from_file(file)?;
-                return work(&Mounts::open_recorded(directories, missing, table)?, console);
+                let mounts = Mounts::open_recorded(directories, missing, table).map_err(Failure::Registry)?;
+                return work(&mounts, console);
             }
             View::Process(pid) => *pid,
         };
         let (own, other) = (Place::own()?, Place::of(pid)?);
-        let mounts = Mounts::open(directories, missing)?;
+        let mounts = open()?;
         other.enter()?;
         let outcome = work(&mounts, console);
         own.enter()?;

@@ -46,11 +46,12 @@ fn run(
     let paths: Vec<&Path> = path.ancestors().take(2).collect();
     let parents = create.parents.then_some(&parents);
     reply::ask(session.settings.timeout, &format!("create {path:?}"), || {
-        session.judging(console, |mounts, _| {
+        let created = session.judging(console, |mounts, _| {
             mounts
                 .guarded(Operation::Create, &paths, |permit| creator(permit, path, &attributes, parents))??;
             Ok(Vec::new())
-        })
+        });
+        created.map_err(Failure::deferring)
     })?;
     Ok(exit::OK)
 }

@@ -22,7 +22,7 @@ pub(crate) fn run(
     session.needs_live_mounts("exec")?;
     let paths: Vec<&Path> = paths.iter().map(PathBuf::as_path).collect();
     let patience = session.settings.timeout;
-    session.judging(console, |mounts, console| {
+    let ran = session.judging(console, |mounts, console| {
         // Holding a mount root can take as long as the work would: tried out by somebody who may wait for good.
         reply::ask(patience, "authorize the command", || {
             mounts.authorize(operation, &paths)?;
@@ -35,5 +35,6 @@ pub(crate) fn run(
             Ok(Vec::new())
         })?;
         Ok(code)
-    })
+    });
+    ran.map_err(Failure::deferring)
 }
