@@ -30,6 +30,15 @@ pub(crate) fn run(
     console: &mut Console,
 ) -> Result<u8, Failure> {
     let format = session.settings.format;
+    if format == Some(Format::Nagios) && matches!(session.store.read_effective(), Ok(None)) {
+        let directory = &session.settings.directories.state;
+        let text = format!(
+            "there is no registry in {directory:?}, so that Dovecot refuses everything where one is required; begin \
+             one with: mountguard add MOUNTPOINT"
+        );
+        console.write(&export::nagios_unknown(&text))?;
+        return Ok(export::UNKNOWN);
+    }
     let (looks, code) = match see(session, paths, all, console) {
         // A check that could not be made says so in the words of its monitoring system.
         Err(failure) if format == Some(Format::Nagios) => {
@@ -231,7 +240,8 @@ fn row(look: &Look) -> Vec<Cell> {
             Cell::text(why_wildcard(look)),
         ];
     };
-    let (presence, why) = judged(look, examination);
+    let (presence, health) = judged(look, examination);
+    let why = why(look, examination, &presence, &health);
     let filesystem = examination.filesystem.as_ref();
     let since = entry.options.stuck().filter(|_| presence == Presence::Stuck).and_then(|stuck| stuck.since);
     vec![
@@ -254,25 +264,59 @@ fn word(presence: &Presence) -> Cell {
     Cell::Word(presence.as_str(), tone)
 }
 
-/// The presence, once the filesystem itself was asked, and what there is to say about it.
-fn judged(look: &Look, examination: &Examination) -> (Presence, Option<String>) {
-    let presence = examination.presence.clone();
-    let answer = match &look.asked {
-        Some(Outcome::Silent) => return (Presence::Stuck, Some("does not answer".to_owned())),
-        Some(Outcome::NotAsked) => {
-            return (presence, Some("not asked: too many others did not answer".to_owned()));
+/// What the filesystem itself said of it, when it was asked.
+#[derive(Debug, PartialEq, Eq)]
+enum Health {
+    /// Nothing against it, or there was nothing to ask.
+    Well,
+    /// Nothing, since this user may not reach it; others may.
+    Closed(String),
+    /// An error, as one whose server or disk is gone does.
+    Failing(String),
+    /// Nothing, since nobody asked it.
+    Unasked(&'static str),
+}
+
+impl Health {
+    fn text(&self) -> Option<&str> {
+        match self {
+            Health::Well => None,
+            Health::Closed(text) | Health::Failing(text) => Some(text),
+            Health::Unasked(text) => Some(text),
         }
-        Some(Outcome::Failed) => return (presence, Some("the process that asked it died".to_owned())),
-        Some(Outcome::Answered(answer)) => reply::decode(answer).err().and_then(|failure| failure.text()),
-        None => None,
+    }
+}
+
+/// The presence, once the filesystem itself was asked, and how it is.
+fn judged(look: &Look, examination: &Examination) -> (Presence, Health) {
+    let health = match &look.asked {
+        Some(Outcome::Silent) => return (Presence::Stuck, Health::Failing("does not answer".to_owned())),
+        Some(Outcome::NotAsked) => Health::Unasked("not asked: too many others did not answer"),
+        Some(Outcome::Failed) => Health::Unasked("the process that asked it died"),
+        Some(Outcome::Answered(answer)) => match reply::decode(answer) {
+            Ok(_) => Health::Well,
+            Err(failure) if failure.code() == exit::PERMISSION => {
+                Health::Closed(failure.text().unwrap_or_default())
+            }
+            Err(failure) => Health::Failing(failure.text().unwrap_or_default()),
+        },
+        None => Health::Well,
     };
-    let why = presence.reason().map(str::to_owned).or(answer).or_else(|| match presence {
-        Presence::Stuck => Some("answers again; refused until this is recorded".to_owned()),
-        Presence::NotMounted => Some("nothing is mounted there".to_owned()),
-        Presence::Idle => Some("an automount, mounted when it is used".to_owned()),
-        _ => remark(look, examination),
-    });
-    (presence, why)
+    (examination.presence.clone(), health)
+}
+
+/// What there is to say about it.
+fn why(look: &Look, examination: &Examination, presence: &Presence, health: &Health) -> Option<String> {
+    if let Some(text) = presence.reason().or(health.text()) {
+        return Some(text.to_owned());
+    }
+    let text = match presence {
+        Presence::Stuck => "answers again; refused until this is recorded",
+        Presence::NotMounted => "nothing is mounted there",
+        Presence::Idle => "an automount, mounted when it is used",
+        _ => return remark(look, examination),
+    };
+    Some(text.to_owned())
 }
 
 /// What refuses although the filesystem is there.

@@ -1,6 +1,7 @@
 //! `status` for monitoring systems, and where Dovecot sees other mounts.
 
-use std::fs;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Stdio};
 
 use fixtures::lab;
@@ -20,6 +21,9 @@ fn check_has_one_line_and_the_exit_code_of_the_worst() {
             let absent = expected - present;
             format!("MOUNTGUARD {text}|present={present};;;0;{expected} absent={absent};;;0;")
         };
+        let (code, line) = check();
+        assert!(code == Some(3) && line.starts_with("MOUNTGUARD UNKNOWN - there is no registry"), "{line}");
+        fs::write(guard.persistent(), "# mountguard 1 generation=1\n").expect("begin an empty one");
         assert_eq!(check(), (Some(0), of("OK - 0 of 0 expected mountpoints are present", 0, 0)));
         let (mail, alt) = (lab.tmpfs("mail"), lab.tmpfs("a|t"));
         guard.must(&["add", text(mail.path())]);
@@ -38,6 +42,45 @@ fn check_has_one_line_and_the_exit_code_of_the_worst() {
         fs::write(guard.run.join("mounts"), "# no registry\n").expect("damage it");
         let (code, line) = check();
         assert!(code == Some(3) && line.starts_with("MOUNTGUARD UNKNOWN - registry "), "{line}");
+    });
+}
+
+#[test]
+#[ignore = "needs root: /dev/fuse"]
+fn filesystem_that_answers_with_an_error_is_critical_and_not_present() {
+    lab!(|lab| {
+        let guard = Guard::new(lab);
+        let fuse = lab.fuse_healthy("fuse");
+        guard.add(fuse.path());
+        let check = || guard.run(&["status", "--format", "nagios"]);
+        assert_eq!(check().code, Some(0));
+        fuse.die();
+        let outcome = check();
+        assert_eq!(outcome.code, Some(2), "{outcome:?}");
+        let begins =
+            "MOUNTGUARD CRITICAL - 0 of 1 expected mountpoints are present; /media/fuse is failing (";
+        assert!(outcome.out.starts_with(begins), "{outcome:?}");
+        assert!(outcome.out.contains("not connected"), "{outcome:?}");
+        let metrics = guard.must(&["status", "--format", "prometheus"]);
+        assert!(metrics.contains("mountguard_present{mountpoint=\"/media/fuse\"} 0\n"), "{metrics}");
+        assert!(
+            metrics.contains("mountguard_expected_but_absent{mountpoint=\"/media/fuse\"} 1\n"),
+            "{metrics}"
+        );
+    });
+}
+
+#[test]
+#[ignore = "needs root: another user"]
+fn filesystem_that_this_user_cannot_reach_is_a_warning() {
+    lab!(|lab| {
+        let guard = Guard::new(lab);
+        guard.add(lab.tmpfs("closed/mail").path());
+        fs::set_permissions(lab.path("closed"), Permissions::from_mode(0o700)).expect("close the way to it");
+        let outcome = guard.run_as_nobody(&["status", "--format", "nagios"]);
+        assert_eq!(outcome.code, Some(1), "{outcome:?}");
+        let what = "WARNING - 1 of 1 expected mountpoints are present; /media/closed/mail is out of reach (";
+        assert!(outcome.out.contains(what), "{outcome:?}");
     });
 }
 

@@ -3,7 +3,7 @@
 use mount_core::registry::Mode;
 use mount_core::{Presence, State};
 
-use super::Look;
+use super::{Health, Look};
 use crate::output::sentence;
 
 /// Exit codes of a check.
@@ -17,6 +17,7 @@ struct Item {
     path: String,
     state: State,
     presence: Presence,
+    health: Health,
     why: Option<String>,
     /// Read-only, though read-write was recorded.
     read_only: bool,
@@ -27,12 +28,14 @@ impl Item {
     fn of(look: &Look) -> Option<Item> {
         let entry = &look.subject.entry;
         let examination = look.examination.as_ref().filter(|_| entry.state != State::Ignore)?;
-        let (presence, why) = super::judged(look, examination);
+        let (presence, health) = super::judged(look, examination);
+        let why = super::why(look, examination, &presence, &health);
         let read_only = examination.filesystem.as_ref().is_some_and(|found| found.read_only);
         Some(Item {
             path: readable(look.subject.mountpoint.as_ref()?.as_os_str().as_encoded_bytes()),
             state: entry.state,
             presence,
+            health,
             why,
             read_only: read_only && entry.options.mode() == Some(Mode::ReadWrite),
         })
@@ -42,18 +45,35 @@ impl Item {
         self.state == State::Online
     }
 
+    /// It is there, and has not said otherwise of itself.
     fn is_present(&self) -> bool {
-        matches!(self.presence, Presence::Mounted | Presence::Idle)
+        let is_there = matches!(self.presence, Presence::Mounted | Presence::Idle);
+        is_there && matches!(self.health, Health::Well | Health::Closed(_))
     }
 
     fn severity(&self) -> u8 {
         match &self.presence {
             // Somebody has said that it is not to be used.
             _ if !self.is_expected() => OK,
-            Presence::Mounted | Presence::Idle if self.read_only => WARNING,
-            Presence::Mounted | Presence::Idle => OK,
             Presence::Unknown(_) => UNKNOWN,
             Presence::NotMounted | Presence::WrongFilesystem(_) | Presence::Stuck => CRITICAL,
+            Presence::Mounted | Presence::Idle => match self.health {
+                Health::Failing(_) => CRITICAL,
+                Health::Unasked(_) => UNKNOWN,
+                Health::Closed(_) => WARNING,
+                Health::Well if self.read_only => WARNING,
+                Health::Well => OK,
+            },
+        }
+    }
+
+    /// What is wrong with it, in a word.
+    fn trouble(&self) -> &'static str {
+        match (&self.presence, &self.health) {
+            (Presence::Mounted, Health::Failing(_)) => "failing",
+            (Presence::Mounted, Health::Closed(_)) => "out of reach",
+            (Presence::Mounted | Presence::Idle, Health::Well) => "read-only",
+            (presence, _) => presence.as_str(),
         }
     }
 }
@@ -108,8 +128,7 @@ pub(super) fn nagios(looks: &[Look]) -> (Vec<u8>, u8) {
     let mut text = format!("{present} of {expected} expected mountpoints are present");
     for item in items.iter().filter(|item| item.severity() != OK) {
         let why = item.why.as_ref().map_or_else(String::new, |why| format!(" ({why})"));
-        let what = if item.severity() == WARNING { "read-only" } else { item.presence.as_str() };
-        text += &format!("; {} is {what}{why}", item.path);
+        text += &format!("; {} is {}{why}", item.path, item.trouble());
     }
     (
         line(worst, &text, &format!("|present={present};;;0;{expected} absent={};;;0;", expected - present)),
@@ -143,4 +162,27 @@ fn readable(path: &[u8]) -> String {
         }
     }
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mounted(health: Health) -> Item {
+        let (state, presence, path) = (State::Online, Presence::Mounted, "/srv/mail".to_owned());
+        Item { path, state, presence, health, why: None, read_only: false }
+    }
+
+    #[test]
+    fn what_could_not_be_asked_is_unknown_and_not_present() {
+        let item = mounted(Health::Unasked("not asked"));
+        assert_eq!((item.severity(), item.is_present(), item.trouble()), (UNKNOWN, false, "mounted"));
+    }
+
+    #[test]
+    fn error_of_a_filesystem_counts_only_where_it_is_expected() {
+        let item = mounted(Health::Failing("input/output error".to_owned()));
+        assert_eq!((item.severity(), item.is_present(), item.trouble()), (CRITICAL, false, "failing"));
+        assert_eq!(Item { state: State::Offline, ..item }.severity(), OK);
+    }
 }
