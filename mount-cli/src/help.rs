@@ -131,7 +131,8 @@ Example:
   mountguard status --format json /srv/mail/bob
 
 With --format prometheus, metrics for node_exporter's textfile collector. With --format nagios, one line and the
-exit code of a check: 0 OK, 1 warning (read-only), 2 critical (absent, stuck, another filesystem), 3 unknown.
+exit code of a check: 0 OK, 1 warning (read-only), 2 critical (absent, stuck, another filesystem,
+answers with an error), 3 unknown.
 ";
 
 const CHECK: &str = "\

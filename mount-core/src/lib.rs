@@ -60,6 +60,7 @@ mod guard;
 mod judge;
 mod kernel;
 mod location;
+mod lock;
 mod lookup;
 mod memory;
 mod mounts;

@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use mount_core::discovery::{Candidate, Configuration, Memory, Survey, Warning, absent, register};
 use mount_core::registry::Store;
@@ -217,7 +218,7 @@ fn discover(directories: &Directories, table: &MountTable) -> Told {
     let missing = absent(&document, |path| mounts.presence(path));
     let warnings: Vec<Warning> =
         missing.into_iter().map(|(path, presence)| Warning::Absent(path, presence)).collect();
-    let memory = Memory::open(&directories.run).expect("the memory");
+    let memory = Memory::open(&directories.run, Duration::from_secs(60)).expect("the memory");
     let changes = memory.compare(&warnings);
     memory.remember(&warnings, true).expect("remember");
     let mut told = Told { added: added.into_iter().collect(), ..Told::default() };

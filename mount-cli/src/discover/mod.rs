@@ -93,7 +93,7 @@ struct Discovery<'a> {
 impl Discovery<'_> {
     fn act(self, console: &mut Console) -> Result<(), Failure> {
         let settings = self.session.settings;
-        let memory = Memory::open(&settings.directories.run)?;
+        let memory = Memory::open(&settings.directories.run, settings.timeout)?;
         // Asking all users may have taken minutes.
         let table = table_of(&settings.view)?;
         let (added, document) = self.session.store.update(|document| {

@@ -1,6 +1,7 @@
 //! What `discover` finds and says, with programs that answer as Dovecot's do, and with Dovecot itself.
 
-use std::fs::{self, Permissions};
+use std::ffi::OsStr;
+use std::fs::{self, File, Permissions};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixListener;
@@ -11,6 +12,7 @@ use std::process::Command;
 use fixtures::dovecot::{Config, Dovecot, Format, Role, Store};
 use fixtures::lab;
 use fixtures::lab::Lab;
+use nix::fcntl::{Flock, FlockArg};
 
 use crate::support::{Guard, Outcome, text};
 
@@ -65,7 +67,10 @@ impl<'a> Site<'a> {
     }
 
     fn discover(&self, arguments: &[&str]) -> Outcome {
-        let mut command = self.guard.command(&[&["discover"], arguments].concat());
+        self.with_programs(self.guard.command(&[&["discover"], arguments].concat()))
+    }
+
+    fn with_programs(&self, mut command: Command) -> Outcome {
         let path = format!("{}:/usr/bin:/bin", self.lab.dir("bin").display());
         Outcome::of(command.env("PATH", path))
     }
@@ -128,6 +133,19 @@ fn absence_and_return_are_told_once_each() {
             assert!(outcome.out.contains("\treturned\t") && outcome.err.is_empty(), "{outcome:?}");
             silent(&site.discover(&[]));
         }
+    });
+}
+
+/// As `discover | less` does, and Dovecot's start is not to wait for whoever reads that.
+#[test]
+fn discovery_that_does_not_end_keeps_the_next_one_waiting_for_the_timeout_only() {
+    lab!(|lab: &Lab| {
+        let site = Site::new(lab);
+        silent(&site.discover(&[]));
+        let memory = File::open(site.guard.run.join("mounts.warned")).expect("what was warned of");
+        let _held = Flock::lock(memory, FlockArg::LockExclusive).expect("nobody else holds it");
+        let arguments = ["20", text(&site.guard.binary), "discover", "--timeout", "0.5"];
+        silent(&site.with_programs(site.guard.through(OsStr::new("timeout"), &arguments)));
     });
 }
 

@@ -5,11 +5,13 @@ use std::fs::{File, OpenOptions};
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use nix::fcntl::{Flock, FlockArg};
+use nix::fcntl::Flock;
 
 use super::plan::{ABSENT, Warning, absence};
 use crate::error::{Error, ErrorKind};
+use crate::lock;
 
 /// More than this is not read: it is not a list of ours.
 const SIZE_MAX: u64 = 16 << 20;
@@ -18,7 +20,7 @@ const SIZE_MAX: u64 = 16 << 20;
 ///
 /// A file of its own beside the runtime registry: that one speaks of registered mountpoints only, and warnings are
 /// about protocols and unregistered paths as well. Like it, it is gone after a boot, so that every start tells once
-/// what is wrong. As long as this value lives, other discoveries wait for it.
+/// what is wrong. As long as this value lives, other discoveries wait for it, each for as long as it likes.
 #[derive(Debug)]
 pub struct Memory {
     file: Option<Flock<File>>,
@@ -43,25 +45,31 @@ impl Changes {
 }
 
 impl Memory {
-    /// What is remembered in a run directory; nothing where there is no such directory, or it cannot be written:
-    /// then everything is new each time.
+    /// What is remembered in a run directory; nothing where there is no such directory, it cannot be written, or another
+    /// discovery has held it for all of `patience`, since nobody reads what it has to say: then everything is new.
     ///
     /// # Errors
     /// [`ErrorKind::Io`] when the file is there but cannot be read.
-    pub fn open(run_dir: &Path) -> Result<Memory, Error> {
+    pub fn open(run_dir: &Path, patience: Duration) -> Result<Memory, Error> {
         let path = run_dir.join("mounts.warned");
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(true).truncate(false).mode(0o600);
         let Ok(file) = options.custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK).open(&path) else {
-            return Ok(Memory { file: None, path, given: BTreeSet::new() });
+            return Ok(Memory::none(path));
         };
-        let mut file = Flock::lock(file, FlockArg::LockExclusive)
-            .map_err(|(_, errno)| Error::syscall("lock", &path, errno))?;
+        let mut file = match lock::exclusive(file, &path, patience) {
+            Err(error) if error.kind() == ErrorKind::Temporary => return Ok(Memory::none(path)),
+            other => other?,
+        };
         let mut text = Vec::new();
         let read = (&mut *file).take(SIZE_MAX).read_to_end(&mut text);
         read.map_err(|cause| Error::syscall("read", &path, cause).with_kind(ErrorKind::Io))?;
         let given = String::from_utf8_lossy(&text).lines().map(str::to_owned).collect();
         Ok(Memory { file: Some(file), path, given })
+    }
+
+    fn none(path: PathBuf) -> Memory {
+        Memory { file: None, path, given: BTreeSet::new() }
     }
 
     /// What is new among the warnings that hold now, and what is over.
@@ -100,6 +108,8 @@ mod tests {
     use super::*;
     use crate::presence::Presence;
 
+    const LONG: Duration = Duration::from_secs(60);
+
     fn absent(path: &str) -> Warning {
         Warning::Absent(path.into(), Presence::NotMounted)
     }
@@ -109,7 +119,7 @@ mod tests {
         let run = tempfile::tempdir().expect("a run directory");
         let step = |now: &[&str]| {
             let now: Vec<Warning> = now.iter().map(|path| absent(path)).collect();
-            let memory = Memory::open(run.path()).expect("open");
+            let memory = Memory::open(run.path(), LONG).expect("open");
             let changes = memory.compare(&now);
             memory.remember(&now, true).expect("remember");
             (
@@ -130,10 +140,10 @@ mod tests {
     fn what_could_not_be_found_out_is_not_over() {
         let run = tempfile::tempdir().expect("a run directory");
         let unguarded = Warning::Unguarded(vec!["lmtp".to_owned()]);
-        let memory = Memory::open(run.path()).expect("open");
+        let memory = Memory::open(run.path(), LONG).expect("open");
         memory.remember(&[unguarded.clone(), absent("/srv/alt")], true).expect("remember");
-        Memory::open(run.path()).expect("open").remember(&[], false).expect("remember");
-        let changes = Memory::open(run.path()).expect("open").compare(&[unguarded, absent("/srv/alt")]);
+        Memory::open(run.path(), LONG).expect("open").remember(&[], false).expect("remember");
+        let changes = Memory::open(run.path(), LONG).expect("open").compare(&[unguarded, absent("/srv/alt")]);
         assert_eq!(changes.new, [absent("/srv/alt")]);
     }
 
@@ -145,8 +155,20 @@ mod tests {
 
     #[test]
     fn without_a_run_directory_everything_is_new() {
-        let memory = Memory::open(Path::new("/nonexistent/run")).expect("open nothing");
+        let memory = Memory::open(Path::new("/nonexistent/run"), LONG).expect("open nothing");
         assert_eq!(memory.compare(&[absent("/a")]).new, [absent("/a")]);
         memory.remember(&[absent("/a")], true).expect("nothing to write to");
+    }
+
+    #[test]
+    fn what_another_discovery_holds_on_to_is_waited_for_no_longer_than_one_may() {
+        let run = tempfile::tempdir().expect("a run directory");
+        let first = Memory::open(run.path(), LONG).expect("open");
+        let second = Memory::open(run.path(), Duration::from_millis(50)).expect("go without it");
+        assert_eq!(second.compare(&[absent("/a")]).new, [absent("/a")]);
+        second.remember(&[absent("/a")], true).expect("nothing to write to");
+        first.remember(&[absent("/b")], true).expect("remember");
+        let third = Memory::open(run.path(), LONG).expect("open");
+        assert_eq!(third.compare(&[absent("/a"), absent("/b")]).new, [absent("/a")]);
     }
 }
