@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::format::{Content, Damage, Header, Lines, content, forgotten_line};
+use super::content::{Content, Damage};
+use super::format::{Header, Lines, content, forgotten_line};
 use super::pieces::Pieces;
 use super::text::Text;
 use super::{Entry, Finder, Listing, Options, Pattern, Stuck};

@@ -7,7 +7,8 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::format::{Content, Header, Lines, raw_line_at, raw_lines};
+use super::content::{Content, raw_line_at, raw_lines};
+use super::format::{Header, Lines};
 use super::pieces::Pieces;
 use super::{Document, Listing, Pattern};
 use crate::error::{Error, ErrorKind, quoted};

@@ -2,10 +2,10 @@
 
 use std::borrow::Cow;
 
+use super::content::{Content, Damage, LineFlaw, raw_lines, split_once, with_state};
 use super::escape::octal;
-use super::format::{Content, Damage, LineFlaw, Lines, split_once, with_state};
 use super::pattern::split_wildcard;
-use super::{Header, Options, PathFlaw, Pattern};
+use super::{Options, PathFlaw, Pattern};
 
 /// Tells an old file from a damaged one.
 ///
@@ -13,13 +13,12 @@ use super::{Header, Options, PathFlaw, Pattern};
 /// first line, and to read its paths raw would guard other directories than the ones that are meant.
 /// A raw path could hold a TAB of its own; that such a file is called damaged is the safe side.
 pub(super) fn check(bytes: &[u8]) -> Result<(), Damage> {
-    let header = Header { generation: 0, is_legacy: true, extra: 0, body: 0 };
     let mut readable = false;
-    for line in Lines::after(header, bytes) {
-        if line.raw.contains(&b'\t') || has_octal_escape(line.raw) {
-            return Err(Damage::HeaderLost(line.number));
+    for (before, (_, line)) in raw_lines(bytes, 0).enumerate() {
+        if line.contains(&b'\t') || has_octal_escape(line) {
+            return Err(Damage::HeaderLost(before + 1));
         }
-        readable |= matches!(line.content, Content::Registered(_));
+        readable |= matches!(content(line), Content::Registered(_));
     }
     if readable { Ok(()) } else { Err(Damage::NoRegistry) }
 }

@@ -18,6 +18,7 @@
 //! Empty lines and those that begin with `#` are remarks, and kept. Of two lines about one path the
 //! later counts. A file without the first line is read as Dovecot 2.1-2.2's.
 
+mod content;
 mod directories;
 mod document;
 mod entry;
@@ -35,13 +36,14 @@ mod source;
 mod store;
 mod text;
 
+pub use content::{Content, Damage, LineFlaw};
 pub use directories::Directories;
 pub use document::{Document, Inserted};
 pub use entry::Entry;
 pub use file::{SIZE_MAX, Snapshot, Stamp};
 use finder::Finder;
 pub(crate) use finder::{Listing, PASSES, Table};
-pub use format::{Content, Damage, Header, Line, LineFlaw, Lines};
+pub use format::{Header, Line, Lines};
 pub use options::{Mode, Options, Stuck};
 pub use pattern::{PathFlaw, Pattern};
 pub(crate) use source::Source;

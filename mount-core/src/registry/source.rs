@@ -8,9 +8,10 @@ use std::sync::Arc;
 
 use memchr::{memchr, memrchr};
 
+use super::content::{Content, raw_lines};
 use super::file::{SIZE_MAX, Snapshot, Stamp, absent};
 use super::finder::enclosing;
-use super::format::{Content, Header, Lines, raw_lines};
+use super::format::{Header, Lines};
 use crate::error::{Error, ErrorKind, quoted};
 
 /// How much is read at a time. A list of ten thousand mountpoints is fourteen times this: to have all of it in memory

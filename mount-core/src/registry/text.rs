@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use memchr::{memchr, memmem, memrchr};
 
-use super::format::{Content, content, raw_line_at, raw_lines};
+use super::content::{Content, raw_line_at, raw_lines};
+use super::format::content;
 use super::pieces::Pieces;
 use super::{Listing, Pattern};
 
