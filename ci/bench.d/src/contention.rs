@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::contest::Ratio;
-use crate::contestants::STATX_IN_RUST;
+use crate::question::STATX_IN_RUST;
 use crate::workers::{Order, Worker};
 
 const PROCESSES: [usize; 5] = [1, 2, 4, 8, 16];

@@ -1,20 +1,14 @@
 //! What is compared with what people use today: mountguard, and the bare system calls of the same questions.
 
-use std::hint::black_box;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use mount_core::{Mounts, Operation};
-use rustix::fs::{AtFlags, CWD, StatxFlags, statx};
-
 use crate::contest::{Contestant, Repeat};
-use crate::place::{ROOT, below_automount, below_fuse, deep, mail, new, other};
+use crate::place::{deep, mail, new};
 use crate::programs::Programs;
+use crate::question::STATX_IN_RUST;
 use crate::repeat::coprocesses;
 use crate::workers::worker;
-
-/// The yardstick once more, by the same function of libc with the same flags and mask, but called by this program.
-pub(crate) const STATX_IN_RUST: &str = "statx in Rust";
 
 /// A bare `statx` of the mountpoint, by libc's function, in C: everything else is a multiple of it.
 pub(crate) fn yardstick<'a>(programs: &Programs) -> Repeat<'a> {
@@ -55,45 +49,8 @@ pub(crate) fn floor<'a>(programs: &Programs) -> Vec<Contestant<'a>> {
     ]
 }
 
-/// A question as a worker asks it, by its name.
-pub(crate) fn question<'m>(name: &str, mounts: &'m Mounts) -> Box<dyn FnMut() + 'm> {
-    let verdict = |operation, path: PathBuf| -> Box<dyn FnMut() + 'm> {
-        Box::new(move || mounts.verdict(operation, black_box(&path)).expect("permitted"))
-    };
-    let presence = |path: PathBuf| -> Box<dyn FnMut() + 'm> {
-        Box::new(move || drop(black_box(mounts.presence(black_box(&path)))))
-    };
-    let bob = mail().join("bob");
-    match name {
-        "presence" => presence(mail()),
-        "presence below an automount" => presence(below_automount()),
-        "presence below FUSE" => presence(below_fuse()),
-        "verdict" => verdict(Operation::Open, bob),
-        "verdict at depth 30" => verdict(Operation::Open, deep()),
-        "verdict, to be created" => verdict(Operation::Create, new()),
-        "verdict, to be created on tmpfs" => verdict(Operation::Create, other().join("new/mailboxes")),
-        "verdict through a symlink" => verdict(Operation::Open, Path::new(ROOT).join("link/bob")),
-        "permit" => {
-            Box::new(move || drop(mounts.authorize(Operation::Open, &[black_box(&bob)]).expect("permitted")))
-        }
-        "refresh" => Box::new(|| mounts.refresh().expect("unchanged")),
-        STATX_IN_RUST => Box::new(statx_in_rust()),
-        _ => panic!("no such question: {name}"),
-    }
-}
-
 fn by_worker<'a>(name: &'static str) -> Contestant<'a> {
     Contestant { name, repeat: coprocesses(|| worker(name)) }
-}
-
-fn statx_in_rust() -> impl FnMut() {
-    let path = mail();
-    let flags = AtFlags::SYMLINK_NOFOLLOW | AtFlags::NO_AUTOMOUNT | AtFlags::STATX_DONT_SYNC;
-    let unique_id = StatxFlags::from_bits_retain(0x4000);
-    let path = std::ffi::CString::new(path.into_os_string().into_encoded_bytes()).expect("no NUL byte");
-    move || {
-        black_box(statx(CWD, black_box(&path), flags, unique_id).expect("statx"));
-    }
 }
 
 pub(crate) fn floor_program<'a>(programs: &Programs, question: &str, path: &Path) -> Repeat<'a> {

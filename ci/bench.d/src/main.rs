@@ -13,6 +13,7 @@ mod place;
 mod plot;
 mod plugin;
 mod programs;
+mod question;
 mod repeat;
 mod session;
 mod steps;

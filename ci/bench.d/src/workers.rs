@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use nix::unistd::Pid;
 
-use crate::contestants;
 use crate::place::open;
+use crate::question;
 use crate::repeat::time_of;
 
 /// First argument of a process that is a worker.
@@ -35,7 +35,7 @@ pub(crate) struct Worker {
 }
 
 impl Worker {
-    /// One that asks a question, see [`contestants::question`].
+    /// One that asks a question, see [`question::question`].
     pub(crate) fn start(question: &str) -> Self {
         let mut process =
             worker(question).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("start a worker");
@@ -90,7 +90,7 @@ impl Drop for Worker {
 pub(crate) fn work(question: &str) {
     let mounts = (question != NOTHING).then(open);
     let mut ask: Box<dyn FnMut()> = match &mounts {
-        Some(mounts) => contestants::question(question, mounts),
+        Some(mounts) => question::question(question, mounts),
         None => Box::new(|| ()),
     };
     (0..20).for_each(|_| ask());

@@ -3,8 +3,8 @@
 use super::bounds::{GROWTH, faster, grown};
 use super::table::{Table, number, spread};
 use crate::contest::Figure;
-use crate::contestants::STATX_IN_RUST;
 use crate::figures::{Size, find};
+use crate::question::STATX_IN_RUST;
 
 /// Which bare calls are the floor of which question.
 const FLOOR: [(&str, &str); 5] = [
