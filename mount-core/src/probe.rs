@@ -19,7 +19,7 @@ use nix::fcntl::OFlag;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{Signal, kill};
 use nix::sys::statfs::fstatfs;
-use nix::sys::wait::{WaitPidFlag, waitpid};
+use nix::sys::wait::{Id, WaitPidFlag, waitid};
 use nix::unistd::{Pid, dup2_stderr, dup2_stdin, dup2_stdout, pipe2};
 
 use crate::error::{Error, ErrorKind};
@@ -36,6 +36,8 @@ const LENGTH: usize = size_of::<u64>();
 /// cannot end stays until its filesystem answers or goes; init reaps it when this process is gone.
 pub struct Probe {
     process: Pid,
+    /// The same for certain: others may reap it, and its number become another's. `None` before Linux 5.3.
+    handle: Option<OwnedFd>,
     pipe: File,
     received: Vec<u8>,
 }
@@ -71,7 +73,9 @@ impl Probe {
             answer(writer.as_fd(), work)
         };
         let process = sys::fork_into(child).map_err(|errno| failed("fork", errno))?;
-        Ok(Probe { process, pipe: reader.into(), received: Vec::new() })
+        // Not reaped yet: nobody else has been told of it.
+        let handle = sys::pidfd_open(process).ok();
+        Ok(Probe { process, handle, pipe: reader.into(), received: Vec::new() })
     }
 
     /// What has come so far. Never waits.
@@ -110,7 +114,7 @@ impl Probe {
     /// Waits until the process has ended, at most until the deadline: until then it holds what it has opened, and
     /// what it has inherited, a mount root for example.
     fn await_end(&self, deadline: Instant) {
-        if let Ok(process) = sys::pidfd_open(self.process) {
+        if let Some(process) = &self.handle {
             wait_for_any(&[process.as_fd()], deadline);
         }
     }
@@ -130,9 +134,17 @@ impl fmt::Debug for Probe {
 
 impl Drop for Probe {
     fn drop(&mut self) {
-        // Not reaped before, so its id cannot be another process's by now.
-        let _ = kill(self.process, Signal::SIGKILL);
-        let _ = waitpid(self.process, Some(WaitPidFlag::WNOHANG));
+        let reap = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG;
+        if let Some(process) = &self.handle {
+            let _ = sys::pidfd_kill(process.as_fd());
+            let _ = waitid(Id::PIDFd(process.as_fd()), reap);
+            return;
+        }
+        // One that was reaped has closed its end of the pipe before.
+        if self.take() == Progress::Silent {
+            let _ = kill(self.process, Signal::SIGKILL);
+            let _ = waitid(Id::Pid(self.process), reap);
+        }
     }
 }
 

@@ -374,6 +374,15 @@ pub(crate) fn default_sigchld() -> Result<()> {
     unsafe { sigaction(Signal::SIGCHLD, &default) }.map(drop)
 }
 
+/// Kills the process behind a descriptor of [`pidfd_open`] (5.1); `ESRCH` once it was reaped, never another one.
+pub(crate) fn pidfd_kill(process: BorrowedFd<'_>) -> Result<()> {
+    let (signal, nothing) = (libc::SIGKILL, std::ptr::null::<libc::siginfo_t>());
+    // SAFETY: takes numbers and a pointer, which may be null: the kernel fills in who sent the signal then.
+    let result =
+        unsafe { libc::syscall(libc::SYS_pidfd_send_signal, process.as_raw_fd(), signal, nothing, 0) };
+    Errno::result(result).map(drop)
+}
+
 /// A descriptor that is readable once a child process has ended (5.3).
 pub(crate) fn pidfd_open(process: Pid) -> Result<OwnedFd> {
     // SAFETY: takes two numbers and no pointer.

@@ -1,12 +1,18 @@
 //! Questions in processes of their own. In laboratories: a fork in a test harness with other threads in the middle
 //! of something inherits their locks and their pipes.
 
+use std::fs;
 use std::os::fd::AsFd;
+use std::os::unix::process::ExitStatusExt;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use fixtures::lab;
 use mount_core::ErrorKind;
 use mount_core::probe::{Probe, Progress, ask, touch, wait_for_any};
+use nix::sys::signal::{Signal, kill};
+use nix::sys::wait::waitpid;
+use nix::unistd::Pid;
 
 const LONG: Duration = Duration::from_secs(60);
 
@@ -79,6 +85,34 @@ fn others_are_heard_while_one_is_silent() {
         let mut other = Probe::start(|| b"here".to_vec()).expect("start another");
         assert_eq!(other.wait(Instant::now() + LONG), Progress::Answered(b"here".to_vec()));
         assert_eq!(silent.take(), Progress::Silent);
+    });
+}
+
+/// Makes the next process have this number, where nobody else starts one in between.
+fn have_next_process_be(number: u32) {
+    fs::write("/proc/sys/kernel/ns_last_pid", (number - 1).to_string()).expect("set the last process id");
+}
+
+/// As `watch` reaps it, which runs a command as well, and may have slept for long in between.
+#[test]
+#[ignore = "needs root: chooses process ids"]
+fn process_that_has_the_number_of_one_reaped_before_is_not_killed() {
+    lab!(|_lab| {
+        let mut another = loop {
+            let mut probe = Probe::start(Vec::new).expect("start");
+            assert_eq!(probe.wait(Instant::now() + LONG), Progress::Answered(Vec::new()));
+            let number = waitpid(None, None).expect("a child").pid().expect("that has ended").as_raw();
+            have_next_process_be(number.unsigned_abs());
+            let mut another = Command::new("sleep").arg("1000").spawn().expect("run sleep");
+            let has_its_number = another.id() == number.unsigned_abs();
+            drop(probe);
+            if has_its_number {
+                break another;
+            }
+            another.kill().and_then(|()| another.wait()).expect("end it");
+        };
+        kill(Pid::from_raw(another.id() as i32), Signal::SIGTERM).expect("it is there");
+        assert_eq!(another.wait().expect("it ends").signal(), Some(Signal::SIGTERM as i32));
     });
 }
 
