@@ -95,7 +95,7 @@ struct mount_guard_settings {
 	const char *mode;
 	const char *registry;
 	const char *message;
-	/* Where the process has changed its root to: no mountpoint can be judged from there. */
+	/* Where the process has changed its root to. The directories are named as outside, places as inside. */
 	const char *chroot;
 };
 
@@ -103,6 +103,9 @@ _Static_assert(sizeof(struct mount_guard_place) == 16, "as in boundary.rs");
 _Static_assert(sizeof(struct mount_guard_question) == 40, "as in boundary.rs");
 _Static_assert(sizeof(struct mount_guard_result) == 2072, "as in boundary.rs");
 _Static_assert(sizeof(struct mount_guard_settings) == 48, "as in boundary.rs");
+
+/* Keeps what is needed outside when the process changes its root, which it must not have done yet. */
+void mount_guard_keep_outside(void);
 
 /* The guard for these settings, made when they are seen first; 0 refuses everything. */
 uint32_t mount_guard_open(const struct mount_guard_settings *settings);

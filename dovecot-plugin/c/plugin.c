@@ -4,9 +4,11 @@
 #include "server.h"
 #include "error.h"
 #include "mail-storage-hooks.h"
+#include "restrict-access.h"
 
 #define EXPORTED __attribute__((visibility("default")))
 
+EXPORTED void mount_guard_plugin_preinit(void);
 EXPORTED void mount_guard_plugin_init(struct module *module);
 EXPORTED void mount_guard_plugin_deinit(void);
 EXPORTED extern const char *mount_guard_plugin_version;
@@ -24,6 +26,14 @@ static struct mail_storage_hooks mount_guard_hooks = {
 	.mailbox_allocated = mount_guard_mailbox_allocated,
 	.mail_allocated = mount_guard_mail_allocated,
 };
+
+/* Called when the plugin is loaded, before the user is known. A session changes its root between this and the other,
+   and from inside it nothing leads out. */
+void mount_guard_plugin_preinit(void)
+{
+	if (restrict_access_get_current_chroot() == NULL)
+		mount_guard_keep_outside();
+}
 
 void mount_guard_plugin_init(struct module *module)
 {

@@ -15,7 +15,7 @@ use crate::judge::Manner;
 use crate::policy::{Deed, Format, Moment, role_from_number};
 use crate::settings::{RawText, Settings};
 use crate::words;
-use mount_core::Role;
+use mount_core::{Outside, Role};
 
 /// The one value that permits; every other refuses.
 const PERMITTED: u32 = 0x6d67;
@@ -78,6 +78,14 @@ pub struct RawSettings {
 const _: () = assert!(size_of::<Place>() == 16 && size_of::<Question>() == 40);
 const _: () = assert!(size_of::<Outcome>() == 2072 && size_of::<RawSettings>() == 48);
 
+/// Keeps what leads outside, for a process that is going to change its root; to be called before it does.
+#[unsafe(no_mangle)]
+pub extern "C" fn mount_guard_keep_outside() {
+    // Should it fail, whoever is in a chroot is refused, and told why.
+    let keep = || with_guards(|guards| guards.keep_outside(Outside::open().ok()));
+    let _ = catch_unwind(keep);
+}
+
 /// The guard for these settings; 0, which refuses everything, when there is none.
 ///
 /// # Safety
@@ -95,7 +103,7 @@ pub unsafe extern "C" fn mount_guard_open(settings: *const RawSettings) -> u32 {
             mode: &String::from_utf8_lossy(text(raw.mode)),
             registry: &String::from_utf8_lossy(text(raw.registry)),
             message: &String::from_utf8_lossy(text(raw.message)),
-            chroot: &String::from_utf8_lossy(text(raw.chroot)),
+            chroot: path(text(raw.chroot)),
         });
         Some(with_guards(|guards| guards.open(settings)))
     };

@@ -9,7 +9,7 @@ use crate::permitted::BELIEVED;
 use crate::said::Said;
 use crate::settings::Settings;
 use crate::words;
-use mount_core::{Operation, Refusal};
+use mount_core::{Operation, Outside, Refusal};
 
 /// What is to be answered to C.
 #[derive(Debug, Default)]
@@ -61,16 +61,23 @@ impl Pinned {
 #[derive(Default)]
 pub(crate) struct Guards {
     guards: Vec<Guard>,
+    /// What there was before the process changed its root, if it does.
+    outside: Option<Outside>,
     pinned: HashMap<u64, Pinned>,
     last_permit: u64,
 }
 
 impl Guards {
+    /// Keeps what a process needs that is going to change its root.
+    pub(crate) fn keep_outside(&mut self, outside: Option<Outside>) {
+        self.outside = outside;
+    }
+
     /// The number of the guard with these settings, from 1. Users with the same settings share one.
     pub(crate) fn open(&mut self, settings: Settings) -> u32 {
         let known = self.guards.iter().position(|guard| guard.settings == settings);
         let index = known.unwrap_or_else(|| {
-            let judge = Judge::new(settings.source.clone());
+            let judge = Judge::new(settings.source.clone(), self.outside.clone());
             self.guards.push(Guard { settings, judge, said: Said::default() });
             self.guards.len() - 1
         });

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use mount_core::{
-    Cause, Directories, Epoch, Error, ErrorKind, Mounts, Operation, Refusal, State, WhenMissing,
+    Cause, Directories, Epoch, Error, ErrorKind, Mounts, Operation, Outside, Refusal, State, WhenMissing,
 };
 
 use crate::permitted::Permitted;
@@ -50,6 +50,7 @@ fn reason(cause: &Cause) -> &'static str {
         Cause::Vanished => "not-mounted",
         Cause::ReadOnly => READ_ONLY,
         Cause::Registry(_) => "registry",
+        Cause::Displaced(_) => "displaced",
         _ => "path",
     }
 }
@@ -60,11 +61,14 @@ pub(crate) struct Source {
     pub(crate) state_dir: PathBuf,
     pub(crate) run_dir: PathBuf,
     pub(crate) required: bool,
+    /// What the process has changed its root to. Directories are named as outside.
+    pub(crate) chroot: Option<PathBuf>,
 }
 
 /// A registry as one process sees it.
 pub(crate) struct Judge {
     source: Result<Source, String>,
+    outside: Option<Outside>,
     opened: Option<Box<Opened>>,
 }
 
@@ -83,11 +87,16 @@ struct Opened {
 }
 
 impl Opened {
-    fn new(source: &Source, turn: u64) -> Result<Opened, Error> {
+    fn new(source: &Source, outside: Option<&Outside>, turn: u64) -> Result<Opened, Error> {
         let directories = Directories { state: source.state_dir.clone(), run: source.run_dir.clone() };
         let missing = if source.required { WhenMissing::Refuse } else { WhenMissing::NothingRegistered };
+        let mounts = match (&source.chroot, outside) {
+            (None, _) => Mounts::open(&directories, missing)?,
+            (Some(chroot), Some(outside)) => Mounts::open_in_chroot(&directories, missing, outside, chroot)?,
+            (Some(chroot), None) => return Err(loaded_inside(chroot)),
+        };
         Ok(Opened {
-            mounts: Mounts::open(&directories, missing)?,
+            mounts,
             refreshed: turn,
             looked: None,
             numbered: None,
@@ -129,8 +138,8 @@ pub(crate) struct Manner {
 
 impl Judge {
     /// A judge that has not looked yet. Settings that mean nothing refuse everything.
-    pub(crate) fn new(source: Result<Source, String>) -> Judge {
-        Judge { source, opened: None }
+    pub(crate) fn new(source: Result<Source, String>, outside: Option<Outside>) -> Judge {
+        Judge { source, outside, opened: None }
     }
 
     /// The registered mountpoints, after a look at the registry when this turn has not had one.
@@ -145,7 +154,7 @@ impl Judge {
                 }
                 opened
             }
-            None => Box::new(Opened::new(source, turn)?),
+            None => Box::new(Opened::new(source, self.outside.as_ref(), turn)?),
         };
         Ok(self.opened.insert(opened))
     }
@@ -163,10 +172,9 @@ impl Judge {
 
     /// Tells root that a store lies in this directory, unless there is no registry to go by.
     pub(crate) fn tell(&mut self, turn: u64, path: &Path) {
-        let Ok(Source { run_dir, .. }) = self.source.clone() else { return };
         let Ok(opened) = self.open(turn) else { return };
         let epoch = opened.look(turn);
-        opened.told.enter(epoch, &run_dir);
+        opened.told.enter(epoch, &opened.mounts);
         opened.told.tell(&opened.mounts, path);
     }
 
@@ -210,7 +218,32 @@ impl Judge {
     }
 }
 
+/// Of what lies outside nothing can be had any more.
+fn loaded_inside(chroot: &Path) -> Error {
+    let text = format!(
+        "the plugin was loaded inside of the chroot {chroot:?}, where no mountpoint can be judged; \
+         instead of a chroot for the service, use mail_chroot or one from the userdb"
+    );
+    Error::new(ErrorKind::Usage, text)
+}
+
 /// Without a registry nobody knows what ought to be mounted; no single path is to blame.
 fn no_registry(operation: Operation, error: Error) -> Refused {
     Refusal::registry(operation, Path::new(""), error).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn chroot_that_nothing_leads_out_of_is_refused_with_what_to_do() {
+        let (state_dir, run_dir) = (PathBuf::from("/var/lib/dovecot"), PathBuf::from("/run/dovecot"));
+        let chroot = Some(PathBuf::from("/srv/jail"));
+        let mut judge = Judge::new(Ok(Source { state_dir, run_dir, required: false, chroot }), None);
+        let refused = judge.verdict(1, Operation::Open, &[Path::new("/mail")], Manner::default());
+        let line = refused.expect_err("nothing can be judged").line;
+        assert!(line.contains("/srv/jail") && line.contains("use mail_chroot"), "{line}");
+        assert!(!judge.is_idle(1));
+    }
 }

@@ -12,7 +12,7 @@ pub(crate) struct RawText<'a> {
     pub(crate) registry: &'a str,
     pub(crate) message: &'a str,
     /// Where the process has changed its root to.
-    pub(crate) chroot: &'a str,
+    pub(crate) chroot: PathBuf,
 }
 
 /// What the administrator set, for one user.
@@ -39,17 +39,17 @@ fn source(raw: &RawText<'_>) -> Result<Source, String> {
     if !matches!(raw.mode, "" | "enforce" | "log") {
         return Err(format!("mount_guard_mode = {:?}: there are enforce and log", raw.mode));
     }
-    // Inside, another directory has the name of the registered one, and nothing would be found to refuse.
-    if !raw.chroot.is_empty() {
-        let text = format!("mail_chroot = {:?}: mountpoints cannot be judged from inside of it", raw.chroot);
-        return Err(text);
-    }
     let required = match raw.registry {
         "" | "optional" => false,
         "required" => true,
         other => return Err(format!("mount_guard_registry = {other:?}: there are optional and required")),
     };
-    Ok(Source { state_dir: raw.state_dir.clone(), run_dir: raw.run_dir.clone(), required })
+    Ok(Source {
+        state_dir: raw.state_dir.clone(),
+        run_dir: raw.run_dir.clone(),
+        required,
+        chroot: Some(raw.chroot.clone()).filter(|chroot| !chroot.as_os_str().is_empty()),
+    })
 }
 
 #[cfg(test)]
@@ -57,10 +57,6 @@ mod tests {
     use super::*;
 
     fn parse(mode: &str, registry: &str) -> Settings {
-        parse_in("", mode, registry)
-    }
-
-    fn parse_in(chroot: &str, mode: &str, registry: &str) -> Settings {
         let dir = PathBuf::from("/run/dovecot");
         Settings::parse(&RawText {
             state_dir: dir.clone(),
@@ -68,14 +64,8 @@ mod tests {
             mode,
             registry,
             message: "",
-            chroot,
+            chroot: PathBuf::new(),
         })
-    }
-
-    #[test]
-    fn changed_root_refuses() {
-        let settings = parse_in("/srv/chroot", "", "");
-        assert!(settings.source.expect_err("nothing can be judged").contains("/srv/chroot"));
     }
 
     #[test]

@@ -20,9 +20,9 @@ pub(crate) struct Told {
 
 impl Told {
     /// Takes note of the epoch; in another one it is looked once whether there is somebody to tell.
-    pub(crate) fn enter(&mut self, epoch: Epoch, run_dir: &Path) {
+    pub(crate) fn enter(&mut self, epoch: Epoch, mounts: &Mounts) {
         if self.epoch != Some(epoch) {
-            *self = Told { epoch: Some(epoch), usage: Usage::open(run_dir), paths: HashSet::new() };
+            *self = Told { epoch: Some(epoch), usage: Usage::of(mounts), paths: HashSet::new() };
         }
     }
 
@@ -40,7 +40,7 @@ impl Told {
         // is named in it unless a symlink leads there.
         match mounts.resolve(path) {
             Ok(resolved) => usage.tell(&resolved.path),
-            Err(_) => usage.tell(path),
+            Err(_) => usage.tell(&mounts.outer_path(path)),
         }
     }
 }

@@ -171,24 +171,6 @@ fn misspelt_setting_refuses_and_says_so() {
     });
 }
 
-#[test]
-#[ignore = "needs root: real Dovecot"]
-fn changed_root_refuses_and_says_so() {
-    lab!(|lab| {
-        let site = Site::start_with(lab, Format::Maildir, Guard::Guarded, |config| {
-            let root = config.store.mountpoint(Role::Mail).display().to_string();
-            config.extra.push_str(&format!(
-                "mail_chroot = {root}\nvalid_chroot_dirs = {root}\nmail_location = maildir:/bob\n"
-            ));
-        });
-        let mut imap = site.dovecot.imap("bob").expect("login");
-        let answer = imap.command("SELECT INBOX").expect("IMAP").answer();
-        assert!(answer.starts_with("NO [UNAVAILABLE]"), "{answer}");
-        let lines = said(&site, 1);
-        assert!(lines.iter().any(|line| line.contains("mail_chroot")), "{lines:#?}");
-    });
-}
-
 /// A copy of the plugin that says it is for another Dovecot.
 fn for_another_dovecot(plugin: &Path, copy: PathBuf) -> PathBuf {
     let mut bytes = fs::read(plugin).expect("the plugin");

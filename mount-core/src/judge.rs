@@ -191,11 +191,22 @@ impl Judge {
                 );
                 Err(Error::new(ErrorKind::Temporary, text))
             }
+            Stop::Displaced => {
+                let chroot = self.detector.chroot();
+                let text = format!(
+                    "open {path:?}: this process was locked into another directory than {chroot:?} is now"
+                );
+                Err(Error::new(ErrorKind::Temporary, text))
+            }
             Stop::Failed(errno @ (Errno::ELOOP | Errno::ENAMETOOLONG)) => {
                 Err(Error::syscall("open", path, errno).with_kind(ErrorKind::Data))
             }
             Stop::Failed(errno) => Err(Error::syscall("open", path, errno)),
         }
+    }
+
+    pub(crate) fn outer_path(&self, path: &Path) -> PathBuf {
+        self.detector.outer_path(path)
     }
 
     pub(crate) fn verdict(&self, operation: Operation, path: &Path, epoch: Epoch) -> Result<(), Refusal> {
@@ -299,7 +310,8 @@ impl Judge {
     /// A walk without symlinks proves by the unique id of the mount it ends in that it passed what is judged. For any
     /// other the mount table must have stayed the same all the while: else a symlink could have been read in a bare
     /// directory, and the mountpoint be judged when it was mounted a moment later; or another mount have got the id of
-    /// the one that was judged. Without `/proc` nobody can tell.
+    /// the one that was judged. Without `/proc` nobody can tell. Inside of a chroot, where ids are never unique ones, that
+    /// makes one of two walks: to the root directory, and on from there.
     fn route<'p>(
         &self,
         question: &mut Question<'_>,
@@ -315,6 +327,9 @@ impl Judge {
             }
             let arrived = Evidence::Arrived(walk.looked.mount_id);
             self.cross(question, &walk.real, arrived, crossed.as_deref_mut())?;
+            if walk.stop == Stop::Displaced {
+                return Err(question.refuse(None, Cause::Displaced(self.detector.chroot())));
+            }
             let proven = walk.detours.is_empty() && walk.looked.mount_id.is_some();
             if (proven && self.detector.has_unique_ids()) || !self.detector.notices_changes() {
                 return Ok(walk);

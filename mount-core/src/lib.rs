@@ -51,6 +51,7 @@
 //! All system calls are in `sys`, the only `unsafe` code.
 
 pub mod audit;
+mod chroot;
 mod detect;
 pub mod discovery;
 mod epoch;
@@ -72,12 +73,14 @@ pub mod probe;
 mod refusal;
 mod registered;
 pub mod registry;
+mod root;
 mod state;
 mod sys;
 pub mod table;
 mod walk;
 pub mod watch;
 
+pub use chroot::Outside;
 pub use detect::Method;
 pub use epoch::Epoch;
 pub use error::{Error, ErrorKind};

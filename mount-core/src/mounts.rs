@@ -1,8 +1,9 @@
 //! Registered mountpoints judged against what is mounted: the entry point of this crate.
 
 use std::cell::{Cell, RefCell};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use crate::chroot::Outside;
 use crate::detect::{Detector, Method};
 use crate::epoch::Epoch;
 use crate::error::{Error, ErrorKind};
@@ -13,6 +14,7 @@ use crate::permit::Permit;
 use crate::presence::Presence;
 use crate::refusal::Refusal;
 use crate::registry::{Directories, Source, Stamp, Store};
+use crate::root::Root;
 use crate::table::MountTable;
 
 /// What it means that there is no registry file at all.
@@ -76,13 +78,34 @@ impl Mounts {
         Self::with_detector(directories, missing, Detector::recorded(table))
     }
 
+    /// The mountpoints registered in `directories`, for a process that has changed its root directory to `chroot`.
+    ///
+    /// Directories, mountpoints and `chroot` are named as outside; the paths it is asked about as inside. While the
+    /// root directory of the process is not what `chroot` leads to outside, every path is refused once anything is
+    /// registered, see [`Cause::Displaced`](crate::Cause::Displaced). Needs Linux 5.8.
+    ///
+    /// # Errors
+    /// As [`Mounts::open`]; also [`ErrorKind::Io`] on an older kernel, [`ErrorKind::Data`] when `chroot` is relative.
+    pub fn open_in_chroot(
+        directories: &Directories,
+        missing: WhenMissing,
+        outside: &Outside,
+        chroot: &Path,
+    ) -> Result<Self, Error> {
+        let store = Store::new(directories.clone()).beginning_at(outside.root());
+        Self::with_store(store, missing, Detector::in_chroot(outside, chroot)?)
+    }
+
     fn with_detector(
         directories: &Directories,
         missing: WhenMissing,
         detector: Detector,
     ) -> Result<Self, Error> {
+        Self::with_store(Store::new(directories.clone()), missing, detector)
+    }
+
+    fn with_store(store: Store, missing: WhenMissing, detector: Detector) -> Result<Self, Error> {
         let judge = RefCell::new(Judge::new(detector));
-        let store = Store::new(directories.clone());
         let mounts = Mounts { store, missing, stamp: Cell::new(None), readings: Cell::new(0), judge };
         mounts.refresh()?;
         Ok(mounts)
@@ -126,6 +149,17 @@ impl Mounts {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.judge.borrow().is_empty()
+    }
+
+    /// Where the run directory of the registry is.
+    pub(crate) fn run_dir(&self) -> (&Root, &Path) {
+        (self.store.root(), &self.store.directories().run)
+    }
+
+    /// The name outside of a path, when it is asked about from inside of a chroot; the path as it is otherwise.
+    #[must_use]
+    pub fn outer_path(&self, path: &Path) -> PathBuf {
+        self.judge.borrow().outer_path(path)
     }
 
     /// What is observed of a path taken for a mountpoint, registered or not. Never waits for a filesystem.

@@ -3,7 +3,7 @@
 use std::fs::{File, Permissions};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use nix::errno::Errno;
@@ -176,19 +176,22 @@ impl Permit {
     /// meanwhile is done for certain only then.
     ///
     /// # Errors
-    /// [`Cause::Vanished`] when one was unmounted or covered meanwhile.
+    /// [`Cause::Vanished`] when one was unmounted or covered meanwhile, [`Cause::Displaced`] when what this process has
+    /// changed its root to was.
     pub fn verify(&self) -> Result<(), Refusal> {
         let gone = self
             .pins
             .iter()
             .find(|pin| !self.detector.confirms(&pin.mountpoint, pin.root.as_deref(), &pin.observation));
-        match gone {
+        let asked = || self.targets.first().map_or_else(PathBuf::new, |target| path_buf(&target.asked));
+        if let Some(pin) = gone {
+            let mountpoint = path_buf(&pin.mountpoint);
+            return Err(Refusal::new(self.operation, &asked(), Some(mountpoint), Cause::Vanished));
+        }
+        // Where nothing is relied on, it doesn't matter where the paths lead.
+        match self.detector.displaced().filter(|_| !self.pins.is_empty()) {
             None => Ok(()),
-            Some(pin) => {
-                let asked = self.targets.first().map_or(&*pin.mountpoint, |target| &target.asked);
-                let mountpoint = path_buf(&pin.mountpoint);
-                Err(Refusal::new(self.operation, &path_buf(asked), Some(mountpoint), Cause::Vanished))
-            }
+            Some(chroot) => Err(Refusal::new(self.operation, &asked(), None, Cause::Displaced(chroot))),
         }
     }
 
@@ -227,7 +230,10 @@ impl Permit {
         match &target.start {
             Some(start) => Ok((Rc::clone(&start.fd), real.split_off(start.reach))),
             None => {
-                let root = sys::openat(At::Cwd, b"/", libc::O_PATH | libc::O_DIRECTORY)
+                let root = self
+                    .detector
+                    .outer()
+                    .open_root()
                     .map_err(|cause| Error::syscall("open directory", path, cause))?;
                 Ok((Rc::new(root), real))
             }

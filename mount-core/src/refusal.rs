@@ -39,6 +39,9 @@ pub enum Cause {
     Registry(Error),
     /// The path cannot be judged.
     Path(Error),
+    /// This process has changed its root directory, by this name, and it is no longer what the name leads to: it was
+    /// bare then, was unmounted since, or was moved.
+    Displaced(PathBuf),
 }
 
 impl Refusal {
@@ -88,7 +91,7 @@ impl Refusal {
         match self.0.cause {
             Cause::State(state) => Some(state),
             Cause::Presence(_) | Cause::ReadOnly | Cause::Vanished => Some(State::Online),
-            Cause::Registry(_) | Cause::Path(_) => None,
+            Cause::Registry(_) | Cause::Path(_) | Cause::Displaced(_) => None,
         }
     }
 
@@ -129,6 +132,7 @@ impl Refusal {
             }
             Cause::Registry(_) => "see what is wrong with: mountguard state".to_owned(),
             Cause::Path(_) => "name a path that can be judged".to_owned(),
+            Cause::Displaced(_) => "log in again once all is mounted".to_owned(),
         }
     }
 }
@@ -145,6 +149,9 @@ impl fmt::Display for Refusal {
             Cause::ReadOnly => f.write_str("online but read-only")?,
             Cause::Vanished => f.write_str("online but was unmounted meanwhile")?,
             Cause::Registry(error) | Cause::Path(error) => f.write_str(&error.chain())?,
+            Cause::Displaced(chroot) => {
+                write!(f, "this session was locked into another directory than {chroot:?} is now")?;
+            }
         }
         write!(f, "; {}", self.remedy())
     }

@@ -16,7 +16,8 @@ use nix::errno::Errno;
 
 use crate::kernel::Kernel;
 use crate::path;
-use crate::sys::{self, At, Looked};
+use crate::root::Root;
+use crate::sys::{self, At, IdKind, Looked};
 use crate::table::MountTable;
 
 /// The kernel's own limit of symlinks in one path.
@@ -37,6 +38,9 @@ pub(crate) enum Stop {
     Unanswered,
     /// The next component can't be had: `EACCES`, `EIO`, `ENOTCONN`, `ENOTDIR`, `ELOOP`.
     Failed(Errno),
+    /// The root directory of this process is not where it was when it became that, so that nobody knows what a path
+    /// leads to. Only in a chroot.
+    Displaced,
 }
 
 /// Where a path leads.
@@ -62,11 +66,18 @@ impl<'p> Walk<'p> {
         let (real, reach) = (Cow::Borrowed(real), real.len());
         Walk { real, fd, reach, looked, stop: Stop::Found, detours: Vec::new() }
     }
+
+    pub(crate) fn into_owned(self) -> Walk<'static> {
+        let Walk { real, fd, reach, looked, stop, detours } = self;
+        Walk { real: Cow::Owned(real.into_owned()), fd, reach, looked, stop, detours }
+    }
 }
 
 /// Walks paths. Remembers which mounts are local.
 pub(crate) struct Walker {
     pub(crate) kernel: Kernel,
+    /// What `/` is.
+    pub(crate) root: Root,
     local: RefCell<HashMap<u64, bool>>,
 }
 
@@ -151,8 +162,8 @@ fn as_written(mut real: Vec<u8>, steps: Vec<Vec<u8>>, detours: &mut Vec<Vec<u8>>
 pub(crate) type TableSource<'a> = &'a dyn Fn() -> Option<Rc<MountTable>>;
 
 impl Walker {
-    pub(crate) fn new(kernel: Kernel) -> Self {
-        Walker { kernel, local: RefCell::default() }
+    pub(crate) fn new(kernel: Kernel, root: Root) -> Self {
+        Walker { kernel, root, local: RefCell::default() }
     }
 
     /// Walks a clean path. `table` stands in for `statmount` where the kernel lacks it.
@@ -184,7 +195,8 @@ impl Walker {
         let mut existing = path;
         let mut missing = false;
         loop {
-            match sys::openat2(At::Cwd, existing, libc::O_PATH, 0, resolve) {
+            let (at, way) = self.root.at(existing);
+            match sys::openat2(at, way, libc::O_PATH, 0, resolve) {
                 Ok(fd) => {
                     let looked = sys::look_fd(fd.as_fd(), self.kernel.id).ok()?;
                     return Some(Leap { end: existing.len(), fd, looked, missing });
@@ -254,9 +266,15 @@ impl Walker {
     }
 
     fn root(&self) -> Result<Place, Errno> {
-        let fd = sys::openat(At::Cwd, b"/", libc::O_PATH | libc::O_DIRECTORY)?;
+        let fd = self.open_root()?;
         let looked = sys::look_fd(fd.as_fd(), self.kernel.id)?;
         Ok(Place { real: b"/".to_vec(), fd, looked })
+    }
+
+    /// The root directory.
+    pub(crate) fn open_root(&self) -> Result<OwnedFd, Errno> {
+        let (at, way) = self.root.at(b"/");
+        sys::openat(at, way, libc::O_PATH | libc::O_DIRECTORY)
     }
 
     /// One component on, without following it if it is a symlink and without triggering it if it is an automount.
@@ -310,6 +328,10 @@ impl Walker {
     fn may_ask(&self, place: &Place, table: TableSource<'_>) -> bool {
         match place.looked.mount_id {
             Some(id) if self.kernel.statmount => self.is_local_mount(id),
+            // The table's own ids, which also hold where its paths are not those that are walked.
+            Some(id) if self.kernel.id == IdKind::Reused => table()
+                .and_then(|table| table.by_id(u32::try_from(id).ok()?).map(|mount| is_local(&mount.fs_type)))
+                .unwrap_or(false),
             _ => table()
                 .and_then(|table| table.locate(&place.real).map(|found| is_local(&found.mount.fs_type)))
                 .unwrap_or(false),

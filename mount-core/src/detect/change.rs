@@ -3,9 +3,11 @@
 use std::cell::{Cell, RefCell};
 use std::fs::File;
 use std::os::fd::AsFd;
+use std::path::Path;
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
+use crate::root::Root;
 use crate::sys;
 
 /// Counts changes of this process's mount table.
@@ -19,11 +21,14 @@ pub(crate) struct Changes {
     mountinfo: RefCell<Option<File>>,
     count: Cell<u64>,
     owner: Cell<u32>,
+    /// Where `/proc` is.
+    root: Root,
 }
 
 impl Changes {
-    pub(crate) fn new() -> Self {
-        Changes { mountinfo: RefCell::new(open()), count: Cell::new(1), owner: Cell::new(sys::lineage()) }
+    pub(crate) fn new(root: Root) -> Self {
+        let mountinfo = RefCell::new(open(&root));
+        Changes { mountinfo, count: Cell::new(1), owner: Cell::new(sys::lineage()), root }
     }
 
     /// The number of changes noticed so far, a fresh one included.
@@ -54,12 +59,12 @@ impl Changes {
     pub(crate) fn after_fork(&self) {
         let process = sys::lineage();
         if self.owner.replace(process) != process {
-            *self.mountinfo.borrow_mut() = open();
+            *self.mountinfo.borrow_mut() = open(&self.root);
             self.count.set(self.count.get() + 1);
         }
     }
 }
 
-fn open() -> Option<File> {
-    File::open("/proc/self/mountinfo").ok()
+fn open(root: &Root) -> Option<File> {
+    root.open(Path::new("/proc/self/mountinfo")).ok()
 }

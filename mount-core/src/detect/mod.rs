@@ -12,6 +12,7 @@
 //! says nothing about its mounts, so there the mount table decides, with every method that has one.
 
 mod change;
+mod inside;
 
 use std::cell::RefCell;
 use std::fmt;
@@ -26,10 +27,12 @@ use crate::filesystem::{Filesystem, Identity};
 use crate::kernel::Kernel;
 use crate::operation::named_enum;
 use crate::presence::Presence;
+use crate::root::Root;
 use crate::sys::{self, At, IdKind, Looked, MountStat};
 use crate::table::{Mount, MountTable};
 use crate::walk::{Stop, Walk, Walker, is_local};
 use change::Changes;
+use inside::Inside;
 
 named_enum! {
     /// How presence is found out. The best one the kernel offers is taken unless another is asked for.
@@ -113,7 +116,10 @@ impl Observation {
 
 /// Finds out whether paths are mounted.
 pub(crate) struct Detector {
-    pub(crate) walker: Walker,
+    /// Walks from the root directory of this process.
+    walker: Walker,
+    /// That this process has changed its root, and mountpoints are named as outside.
+    inside: Option<Inside>,
     method: Method,
     eyes: Eyes,
 }
@@ -141,15 +147,15 @@ impl Detector {
             _ => IdKind::None,
         };
         kernel.statmount &= kernel.id == IdKind::Unique;
-        let eyes = Eyes::Live { changes: Changes::new(), table: RefCell::default() };
-        Detector { walker: Walker::new(kernel), method, eyes }
+        let eyes = Eyes::Live { changes: Changes::new(Root::Own), table: RefCell::default() };
+        Detector { walker: Walker::new(kernel, Root::Own), inside: None, method, eyes }
     }
 
     /// Looks at a recorded mount table.
     pub(crate) fn recorded(table: MountTable) -> Self {
         let kernel = Kernel { id: IdKind::None, mount_root: false, statmount: false, openat2: false };
         let eyes = Eyes::Recorded(Rc::new(table));
-        Detector { walker: Walker::new(kernel), method: Method::ParentChain, eyes }
+        Detector { walker: Walker::new(kernel, Root::Own), inside: None, method: Method::ParentChain, eyes }
     }
 
     /// How often the mount table has changed since this was made; asks the kernel (one `poll`).
@@ -191,10 +197,10 @@ impl Detector {
         before.presence == Presence::Mounted && (now.presence != Presence::Mounted || is_other)
     }
 
-    /// Walks a path; on a recorded table there is nothing to walk.
-    pub(crate) fn walk<'p>(&self, path: &'p [u8]) -> Result<Walk<'p>, Errno> {
+    /// Walks a path that is named as mountpoints are; on a recorded table there is nothing to walk.
+    fn walk_outside<'p>(&self, path: &'p [u8]) -> Result<Walk<'p>, Errno> {
         match &self.eyes {
-            Eyes::Live { .. } => self.walker.walk(path, &|| self.table().ok()),
+            Eyes::Live { .. } => self.outer().walk(path, &|| self.table().ok()),
             // Without a table no filesystem counts as local, and none is asked: the path is taken as written.
             Eyes::Recorded(_) => self.walker.walk(path, &|| None),
         }
@@ -228,8 +234,13 @@ impl Detector {
     }
 
     fn is_root_of(&self, path: &[u8], mount: u64) -> bool {
-        sys::look(At::Cwd, path, self.walker.kernel.id)
-            .is_ok_and(|looked| looked.mount_id == Some(mount) && looked.mount_root == Some(true))
+        let (at, way) = self.outer().root.at(path);
+        match sys::look(at, way, self.walker.kernel.id) {
+            Ok(looked) => looked.mount_id == Some(mount) && looked.mount_root == Some(true),
+            // Who is locked into a chroot need not be able to get there by himself.
+            Err(Errno::EACCES) if self.is_inside() => self.by_table(path).mount == Some(mount),
+            Err(_) => false,
+        }
     }
 
     /// Opens a mount root, triggering it if it is an idle automount, and observes what was opened.
@@ -264,17 +275,18 @@ impl Detector {
 
     fn open_root(&self, mountpoint: &[u8], trigger: bool) -> Result<OwnedFd, Errno> {
         let flags = libc::O_PATH | libc::O_DIRECTORY;
+        let (at, way) = self.outer().root.at(mountpoint);
         if !self.walker.kernel.openat2 {
-            return sys::openat(At::Cwd, mountpoint, flags | libc::O_NOFOLLOW);
+            return sys::openat(at, way, flags | libc::O_NOFOLLOW);
         }
         let plain = libc::RESOLVE_NO_SYMLINKS | libc::RESOLVE_NO_MAGICLINKS;
         if !trigger {
-            match sys::openat2(At::Cwd, mountpoint, flags, 0, plain | libc::RESOLVE_CACHED) {
+            match sys::openat2(at, way, flags, 0, plain | libc::RESOLVE_CACHED) {
                 Err(Errno::EAGAIN) => {}
                 other => return other,
             }
         }
-        sys::openat2(At::Cwd, mountpoint, flags, 0, plain)
+        sys::openat2(at, way, flags, 0, plain)
     }
 
     /// Whether a mount that is held is still what its path leads to. `root` is needed where ids are not told.
@@ -285,7 +297,7 @@ impl Detector {
         if let Some(mount) = seen.mount.filter(|_| self.walker.kernel.id != IdKind::None) {
             return self.is_root_of(mountpoint, mount);
         }
-        let (Some(root), Ok(walk)) = (root, self.walk(mountpoint)) else { return false };
+        let (Some(root), Ok(walk)) = (root, self.walk_outside(mountpoint)) else { return false };
         let held = sys::look_fd(root.as_fd(), IdKind::None);
         walk.stop == Stop::Found
             && mount_id_of(root) == mount_id_of(&walk.fd)
@@ -312,13 +324,13 @@ impl Detector {
     }
 
     fn observe_live(&self, path: &[u8]) -> Observation {
-        let walk = match self.walk(path) {
+        let walk = match self.walk_outside(path) {
             Ok(walk) => walk,
             Err(errno) => return Observation::unknown(format!("open \"/\": {}", errno.desc())),
         };
         let observation = match walk.stop {
             Stop::Missing => Observation::absent(),
-            Stop::Unanswered | Stop::Failed(_) => self.unwalkable(&walk),
+            Stop::Unanswered | Stop::Failed(_) | Stop::Displaced => self.unwalkable(&walk),
             Stop::Found => self.found(&walk),
         };
         let real = (*walk.real != *path).then(|| Rc::from(&*walk.real));
@@ -432,7 +444,11 @@ impl Detector {
         if let Some((_, table)) = kept.borrow().as_ref().filter(|(of, _)| *of == generation) {
             return table.clone();
         }
-        let table = MountTable::of_self().map(Rc::new).map_err(Rc::new);
+        let table = match &self.inside {
+            None => MountTable::of_self(),
+            Some(inside) => inside.outside.table(),
+        };
+        let table = table.map(Rc::new).map_err(Rc::new);
         *kept.borrow_mut() = Some((generation, table.clone()));
         table
     }

@@ -26,8 +26,10 @@ use nix::sys::time::TimeSpec;
 
 use super::survey::plausible;
 use crate::error::Error;
+use crate::mounts::Mounts;
 use crate::path;
 use crate::registry::{Document, Pattern};
+use crate::root::Root;
 use crate::table::MountTable;
 
 /// More unregistered mounts than this have no button; a directory of the run filesystem should stay small.
@@ -43,12 +45,25 @@ pub struct Usage {
 }
 
 impl Usage {
-    /// The buttons in a run directory; `None` where there are none. To be opened before a process locks itself
-    /// into a chroot.
+    /// The buttons in a run directory; `None` where there are none.
     #[must_use]
     pub fn open(run_dir: &Path) -> Option<Usage> {
         let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
         open(&directory(run_dir), flags, Mode::empty()).ok().map(|directory| Usage { directory })
+    }
+
+    /// The buttons in the run directory of a registry, from inside of a chroot too; `None` where there are none.
+    #[must_use]
+    pub fn of(mounts: &Mounts) -> Option<Usage> {
+        let (root, run_dir) = mounts.run_dir();
+        match root {
+            Root::Own => Usage::open(run_dir),
+            Root::Kept(_) => {
+                let flags = libc::O_PATH | libc::O_DIRECTORY | libc::O_NOFOLLOW;
+                let directory = root.open_kept(&directory(run_dir), flags).ok()?;
+                Some(Usage { directory: directory.into() })
+            }
+        }
     }
 
     /// Tells that a store lies in this directory, symlinks resolved. Nobody learns whether that worked: it must

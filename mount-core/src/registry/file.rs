@@ -12,6 +12,7 @@ use super::format::{Header, Lines};
 use super::pieces::Pieces;
 use super::{Document, Listing, Pattern};
 use crate::error::{Error, ErrorKind, quoted};
+use crate::root::Root;
 use crate::sys;
 
 /// Largest registry that is read, in bytes: some 500,000 mountpoints.
@@ -42,10 +43,12 @@ impl Stamp {
     ///
     /// # Errors
     /// [`ErrorKind::Io`] or [`ErrorKind::Permission`] when that cannot be told.
-    pub(super) fn of(path: &Path) -> Result<Self, Error> {
-        match fs::metadata(path) {
+    pub(super) fn of(root: &Root, path: &Path) -> Result<Self, Error> {
+        match root.metadata(path) {
             Ok(metadata) => Ok(Self::from_metadata(&metadata)),
-            Err(cause) if cause.kind() == io::ErrorKind::NotFound => absent(path).map(|()| Stamp::Absent),
+            Err(cause) if cause.kind() == io::ErrorKind::NotFound => {
+                absent(root, path).map(|()| Stamp::Absent)
+            }
             Err(cause) => Err(Error::syscall("statx", path, cause)),
         }
     }
@@ -231,8 +234,8 @@ fn sync_directory(path: &Path) -> Result<(), Error> {
 }
 
 /// Confirms that no registry was meant to be at `path`: not even a symbolic link that leads nowhere.
-pub(super) fn absent(path: &Path) -> Result<(), Error> {
-    match fs::symlink_metadata(path) {
+pub(super) fn absent(root: &Root, path: &Path) -> Result<(), Error> {
+    match root.symlink_metadata(path) {
         Err(cause) if cause.kind() == io::ErrorKind::NotFound => Ok(()),
         Err(cause) => Err(Error::syscall("statx", path, cause)),
         // Made since: a moment ago there was none, and that is a true answer.

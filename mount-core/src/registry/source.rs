@@ -1,8 +1,8 @@
 //! A registry file as it lies on disk, read only as far as a question needs it.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io;
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -13,6 +13,7 @@ use super::file::{SIZE_MAX, Snapshot, Stamp, absent};
 use super::finder::enclosing;
 use super::format::{Header, Lines};
 use crate::error::{Error, ErrorKind, quoted};
+use crate::root::Root;
 
 /// How much is read at a time. A list of ten thousand mountpoints is fourteen times this: to have all of it in memory
 /// would cost a command that asks once more than its own start, in pages that the kernel has to find and clear.
@@ -43,11 +44,12 @@ impl Source {
     /// [`ErrorKind::DamagedRegistry`] with file, line and `remedy` when it is not a registry: not a
     /// regular file, too large, not text as far as it was read. [`ErrorKind::Permission`] and [`ErrorKind::Io`] when
     /// it cannot be read.
-    pub(super) fn open(path: &Path, remedy: &'static str) -> Result<Option<Self>, Error> {
-        // Without O_NONBLOCK a FIFO in its place would block until somebody writes to it.
-        let file = match OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(path) {
+    pub(super) fn open(root: &Root, path: &Path, remedy: &'static str) -> Result<Option<Self>, Error> {
+        let file = match root.open(path) {
             Ok(file) => file,
-            Err(cause) if cause.kind() == io::ErrorKind::NotFound => return absent(path).map(|()| None),
+            Err(cause) if cause.kind() == io::ErrorKind::NotFound => {
+                return absent(root, path).map(|()| None);
+            }
             Err(cause) => return Err(Error::syscall("open", path, cause)),
         };
         let metadata = file.metadata().map_err(|cause| Error::syscall("statx", path, cause))?;
@@ -221,7 +223,7 @@ mod tests {
         let directory = tempfile::tempdir().expect("a directory");
         let path = directory.path().join("mounts");
         std::fs::write(&path, bytes).expect("write a registry");
-        Source::open(&path, "mend it").map(|source| source.expect("it is there"))
+        Source::open(&Root::Own, &path, "mend it").map(|source| source.expect("it is there"))
     }
 
     fn long(length: usize) -> Vec<u8> {

@@ -8,6 +8,7 @@ use super::file::{Replacement, Snapshot, Stamp};
 use super::lock::Lock;
 use super::{Directories, Document, Pattern, Source, Stuck};
 use crate::error::{Error, ErrorKind, quoted};
+use crate::root::Root;
 
 /// How long a writer waits for another one.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -20,6 +21,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 pub struct Store {
     directories: Directories,
     patience: Duration,
+    /// Where the paths of the directories begin.
+    root: Root,
 }
 
 /// What a writer found under the lock.
@@ -40,13 +43,22 @@ impl Store {
     /// The registry in `directories`. Nothing is looked at yet.
     #[must_use]
     pub fn new(directories: Directories) -> Self {
-        Store { directories, patience: PATIENCE }
+        Store { directories, patience: PATIENCE, root: Root::Own }
     }
 
     /// The same, with writers that wait at most this long for each other (10 s otherwise).
     #[must_use]
     pub fn with_patience(self, patience: Duration) -> Self {
         Store { patience, ..self }
+    }
+
+    /// The same for one who reads from inside of a chroot.
+    pub(crate) fn beginning_at(self, root: &Root) -> Self {
+        Store { root: root.clone(), ..self }
+    }
+
+    pub(crate) fn root(&self) -> &Root {
+        &self.root
     }
 
     /// Where the files are.
@@ -67,7 +79,7 @@ impl Store {
     fn open_persistent(&self) -> Result<Option<Source>, Error> {
         let remedy = "repair it or put back a copy; to begin with no mountpoints, \
                       let `# mountguard 1 generation=0` be its only line";
-        Source::open(&self.directories.persistent(), remedy)
+        Source::open(&self.root, &self.directories.persistent(), remedy)
     }
 
     /// The list that guards go by: the runtime file, else the persistent one, else `None`.
@@ -94,8 +106,8 @@ impl Store {
     /// [`ErrorKind::Permission`], [`ErrorKind::Io`], and [`ErrorKind::DamagedRegistry`] for a symbolic
     /// link that leads nowhere.
     pub fn stamp(&self) -> Result<Stamp, Error> {
-        match Stamp::of(&self.directories.runtime())? {
-            Stamp::Absent => Stamp::of(&self.directories.persistent()),
+        match Stamp::of(&self.root, &self.directories.runtime())? {
+            Stamp::Absent => Stamp::of(&self.root, &self.directories.persistent()),
             stamp => Ok(stamp),
         }
     }
@@ -236,7 +248,7 @@ impl Store {
 
     fn open_runtime(&self) -> Result<Option<Source>, Error> {
         let remedy = "remove it and run `mountguard state`: it is made anew from the persistent one";
-        Source::open(&self.directories.runtime(), remedy)
+        Source::open(&self.root, &self.directories.runtime(), remedy)
     }
 }
 

@@ -8,6 +8,7 @@ mod parse;
 
 use std::collections::HashMap;
 use std::fs;
+use std::io;
 use std::path::Path;
 
 use crate::error::{Error, ErrorKind};
@@ -64,7 +65,12 @@ impl MountTable {
     /// [`ErrorKind::Io`] or [`ErrorKind::Permission`] when the file cannot be read, [`ErrorKind::Data`] with
     /// the line number when a line is not one of a mount table.
     pub fn from_file(path: &Path) -> Result<Self, Error> {
-        let read = || fs::read(path).map_err(|cause| Error::syscall("read mount table", path, cause));
+        Self::from_readings(path, || fs::read(path))
+    }
+
+    /// The same from what reads the file; the path is for errors.
+    pub(crate) fn from_readings(path: &Path, read: impl Fn() -> io::Result<Vec<u8>>) -> Result<Self, Error> {
+        let read = || read().map_err(|cause| Error::syscall("read mount table", path, cause));
         let mut bytes = read()?;
         for _ in 1..READS {
             let again = read()?;
