@@ -163,7 +163,7 @@ static int dbox_mail_open(struct dbox_mail *dmail, uoff_t *offset_r, struct dbox
 
 	/* Looking where a mail is opens the map, and makes it where there is none. */
 	if (!is_open && !mail->saving &&
-	    (!mount_guard_permits_box(mail->box, MOUNT_GUARD_READ) ||
+	    (!mount_guard_permits_box(mail->box, MOUNT_GUARD_LOOK) ||
 	     (!mount_guard_dbox_is_primary(mail) &&
 	      !mount_guard_permits_box(mail->box, MOUNT_GUARD_READ_ALT)))) {
 		mount_guard_pop3_refuse(mail->box);

@@ -21,8 +21,7 @@ static struct mail_vfuncs *super(struct mail *mail)
 	return &gmail->module_ctx.super;
 }
 
-/* maildir and mbox take a file that is not there for an expunged mail or an emptied mailbox; mdbox makes a map
-   when it is asked for how many mailboxes have a mail and there is none. */
+/* maildir and mbox take a file that is not there for an expunged mail or an emptied mailbox. */
 static bool permits_read(struct mail *mail)
 {
 	return mail->saving || mount_guard_permits_box(mail->box, MOUNT_GUARD_READ);
@@ -55,14 +54,26 @@ static int get_physical_size(struct mail *mail, uoff_t *size_r)
 	return permits_read(mail) ? doubted(mail, super(mail)->get_physical_size(mail, size_r)) : -1;
 }
 
-static int get_special(struct mail *mail, enum mail_fetch_field field, const char **value_r)
+static int get_special_at(struct mail *mail, enum mount_guard_moment moment, enum mail_fetch_field field,
+			  const char **value_r)
 {
-	if (permits_read(mail))
+	if (mail->saving || mount_guard_permits_box(mail->box, moment))
 		return doubted(mail, super(mail)->get_special(mail, field, value_r));
 	/* The POP3 server would make a UIDL up for the one that it can't have, and save that. */
 	if (field == MAIL_FETCH_UIDL_BACKEND)
 		mount_guard_pop3_refuse(mail->box);
 	return -1;
+}
+
+static int get_special(struct mail *mail, enum mail_fetch_field field, const char **value_r)
+{
+	return get_special_at(mail, MOUNT_GUARD_READ, field, value_r);
+}
+
+/* mdbox makes a map when it is asked for how many mailboxes have a mail and there is none. */
+static int dbox_get_special(struct mail *mail, enum mail_fetch_field field, const char **value_r)
+{
+	return get_special_at(mail, MOUNT_GUARD_LOOK, field, value_r);
 }
 
 static void update_pop3_uidl(struct mail *mail, const char *uidl)
@@ -82,6 +93,19 @@ static int get_stream(struct mail *mail, bool get_body, struct message_size *hdr
 		return -1;
 	}
 	return doubted(mail, super(mail)->get_stream(mail, get_body, hdr_size, body_size, stream_r));
+}
+
+/* Attachments that are stored outside are part of the body, and of nothing else that the file is read for. */
+static int dbox_get_stream(struct mail *mail, bool get_body, struct message_size *hdr_size,
+			   struct message_size *body_size, struct istream **stream_r)
+{
+	bool is_open = ((struct index_mail *)mail)->data.stream != NULL;
+
+	if (!is_open && !mail->saving && !mount_guard_permits_box(mail->box, MOUNT_GUARD_READ)) {
+		mount_guard_pop3_refuse(mail->box);
+		return -1;
+	}
+	return super(mail)->get_stream(mail, get_body, hdr_size, body_size, stream_r);
 }
 
 /* Neither can fail by itself, so the transaction will. */
@@ -120,16 +144,19 @@ void mount_guard_mail_allocated(struct mail *mail)
 	pmail->vlast = &gmail->module_ctx.super;
 	MODULE_CONTEXT_SET(pmail, mount_guard_mail_module, gmail);
 
-	v->get_special = get_special;
 	if (v->update_pop3_uidl != NULL)
 		v->update_pop3_uidl = update_pop3_uidl;
 	/* dbox's own choke point for all that reads the file is in dbox.c. */
 	if (format == MOUNT_GUARD_MDBOX || format == MOUNT_GUARD_SDBOX) {
+		v->get_special = dbox_get_special;
+		if (mount_guard_has_root(mail->box->list, MOUNT_GUARD_ATTACHMENTS))
+			v->get_stream = dbox_get_stream;
 		v->update_flags = dbox_update_flags;
 		if (format == MOUNT_GUARD_SDBOX && mount_guard_has_root(mail->box->list, MOUNT_GUARD_ALT))
 			v->expunge = sdbox_expunge;
 		return;
 	}
+	v->get_special = get_special;
 	v->get_received_date = get_received_date;
 	v->get_save_date = get_save_date;
 	v->get_virtual_size = get_virtual_size;

@@ -3,8 +3,9 @@
 
 mod support;
 
-use std::fs;
-use std::os::unix::fs::chown;
+use std::fs::{self, OpenOptions, Permissions};
+use std::io::Write;
+use std::os::unix::fs::{PermissionsExt, chown};
 
 use fixtures::client::imap::{Imap, Status};
 use fixtures::dovecot::{Dovecot, Format, Role, Truth, losses, underneath};
@@ -209,6 +210,83 @@ fn no_rebuild_begins_while_alternate_storage_is_away() {
                 assert!(guard == Guard::Stock || site.dovecot.crashes().is_empty(), "{log}");
             });
         }
+    }
+}
+
+/// Leaves an expunge in the index that is yet to be done, of another mail than the mailbox has by that number.
+fn leave_false_expunge(site: &Site) {
+    let log = site.dovecot.store().path(Role::Index, "bob").join("mailboxes/INBOX/dovecot.index.log");
+    let mut log = OpenOptions::new().append(true).open(log).expect("the log of the index");
+    // 28 bytes long in all, an expunge (2000) and not by mistake (cd90), the number, and what identifies the mail.
+    let mut record = vec![0x80, 0x80, 0x80, 0x87, 0x90, 0xed, 0, 0, 5, 0, 0, 0];
+    record.extend([0xaa; 16]);
+    log.write_all(&record).expect("write");
+}
+
+#[test]
+#[ignore = "needs root: real Dovecot"]
+fn corruption_found_while_synchronising_rebuilds_nothing_without_alternate_storage() {
+    for guard in [Guard::Stock, Guard::Guarded] {
+        lab!(&format!("{guard:?}"), |lab| {
+            let site = Site::start(lab, Format::Mdbox, guard);
+            fill(&site.dovecot);
+            let before = Truth::of(&site.dovecot, "bob").expect("all can be read");
+            assert!(site.dovecot.await_quiet(), "the sessions end");
+            leave_false_expunge(&site);
+            site.take_away(Role::Alt);
+            let mut imap = site.dovecot.imap("bob").expect("login");
+            let selected = imap.command("SELECT INBOX").expect("IMAP").answer().to_owned();
+            let _ = imap.command("LOGOUT");
+            drop(imap);
+            site.mount(Role::Alt).bring_back();
+            let output = site.dovecot.doveadm(&["force-resync", "-u", "bob", "INBOX"]).expect("doveadm");
+            assert!(guard == Guard::Stock || output.status.success(), "{output:?}");
+            let lost = losses(&before, &site.recovered(), &[]);
+            let log = site.dovecot.log();
+            assert_eq!(lost.is_empty(), guard == Guard::Guarded, "{lost:?}, {selected}\n{log}");
+            assert!(guard == Guard::Stock || selected.contains("[UNAVAILABLE] "), "{selected}\n{log}");
+            assert!(guard == Guard::Stock || site.dovecot.crashes().is_empty(), "{log}");
+        });
+    }
+}
+
+/// A mail with a part that is stored as an attachment.
+fn with_attachment() -> Vec<u8> {
+    let content = "QXR0YWNobWVudCBvZiBhIG1haWw=\r\n".repeat(60);
+    let head = "Message-ID: <attached>\r\nMIME-Version: 1.0\r\nContent-Type: application/octet-stream\r\n\
+                Content-Disposition: attachment\r\nContent-Transfer-Encoding: base64\r\n\r\n";
+    format!("{head}{content}").into()
+}
+
+#[test]
+#[ignore = "needs root: real Dovecot"]
+fn only_bodies_need_the_attachments_that_are_stored_outside() {
+    for format in [Format::Mdbox, Format::Sdbox] {
+        lab!(&format!("{format:?}"), |lab| {
+            let attachments = lab.tmpfs(lab.path("attachments"));
+            let own = attachments.path().join("bob");
+            let site = Site::start_with(lab, format, Guard::Guarded, |config| {
+                let directory = own.display();
+                let setting = format!("mail_attachment_dir = {directory}\nmail_attachment_min_size = 1k\n");
+                config.extra.push_str(&setting);
+            });
+            fs::create_dir(&own).expect("a directory for attachments");
+            fs::set_permissions(&own, Permissions::from_mode(0o777)).expect("the user can write to it");
+            site.also_register(attachments.path());
+            let mut imap = site.dovecot.imap("bob").expect("login");
+            assert!(imap.append("INBOX", &[], &with_attachment()).expect("IMAP").is_ok());
+            drop(imap);
+            let mut imap = site.dovecot.imap("bob").expect("login");
+            assert_accepted(&mut imap, "SELECT INBOX");
+            attachments.take_away_lazily();
+            for command in ["FETCH 1 (X-GUID)", "STORE 1 +FLAGS (\\Answered)", "NOOP"] {
+                assert_accepted(&mut imap, command);
+            }
+            assert_refused(&mut imap, "FETCH 1 BODY.PEEK[]");
+            attachments.bring_back();
+            assert_accepted(&mut imap, "FETCH 1 BODY.PEEK[]");
+            assert_eq!(site.dovecot.crashes(), Vec::<String>::new(), "{}", site.dovecot.log());
+        });
     }
 }
 

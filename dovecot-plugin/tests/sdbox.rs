@@ -151,6 +151,13 @@ fn altmove_that_was_interrupted_is_not_resumed_underneath() {
                 assert_ne!(damage(&site, &before, &["<new>"]).0, 0, "{}", site.dovecot.log());
             } else {
                 assert_unhurt(&site, &before, &["<new>"]);
+                // As the README says.
+                for options in [&["-r"][..], &[]] {
+                    let again = [&ALTMOVE[..1], options, &ALTMOVE[1..]].concat();
+                    let output = site.dovecot.doveadm(&again).expect("doveadm");
+                    assert!(output.status.success(), "{output:?}");
+                }
+                assert!(!mails(&site).join("u.6").exists(), "it can be moved afterwards");
             }
         });
     }
