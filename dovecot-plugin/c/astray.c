@@ -3,7 +3,7 @@
    the other: an index with another id than its own it unlinks as a corrupted one, and with a new map mdbox begins to
    number its files anew. The same when another filesystem is mounted in place of the one that was.
 
-   So whenever the mount table has changed, all that is open is compared with what its path leads to. */
+   So whenever the mount table has changed, what is open is compared with what its path leads to, before it is used. */
 
 /* statx */
 #define _GNU_SOURCE
@@ -76,13 +76,6 @@ static bool index_strays(struct mail_index *index)
 	return (head != NULL && strays(head->fd, head->filepath)) || strays(index->fd, index->filepath);
 }
 
-static bool list_strays(struct mailbox_list *list)
-{
-	struct mail_index *index;
-
-	return mailbox_list_index_get_index(list, &index) && index_strays(index);
-}
-
 /* Those that nobody uses are open only so that they need not be opened again. */
 static void close_unused_files(struct mdbox_storage *storage)
 {
@@ -94,36 +87,17 @@ static void close_unused_files(struct mdbox_storage *storage)
 	}
 }
 
-static bool storage_strays(struct mail_storage *storage)
+static bool map_strays(struct mailbox_list *list)
 {
-	struct mdbox_storage *mdbox;
-	struct mailbox *box;
+	struct mdbox_storage *storage;
 
-	for (box = storage->mailboxes; box != NULL; box = box->next) {
-		if (index_strays(box->index) || index_strays(box->index_pvt))
-			return TRUE;
-	}
-	if (mount_guard_format(storage) != MOUNT_GUARD_MDBOX)
+	if (mount_guard_format(list->ns->storage) != MOUNT_GUARD_MDBOX)
 		return FALSE;
-	mdbox = MDBOX_STORAGE(storage);
-	close_unused_files(mdbox);
-	return index_strays(mdbox->map->index);
-}
-
-static bool anything_strays(struct mail_user *user)
-{
-	struct mail_namespace *ns;
-	struct mail_storage *storage;
-
-	for (ns = user->namespaces; ns != NULL; ns = ns->next) {
-		if (ns->list != NULL && list_strays(ns->list))
-			return TRUE;
-	}
-	for (storage = user->storages; storage != NULL; storage = storage->next) {
-		if (storage_strays(storage))
-			return TRUE;
-	}
-	return FALSE;
+	storage = MDBOX_STORAGE(list->ns->storage);
+	if (storage->map->root_list != list)
+		return FALSE;
+	close_unused_files(storage);
+	return index_strays(storage->map->index);
 }
 
 /* Indexes that were closed stay open for a while, and are found again by the directory that they were to be made in. */
@@ -136,22 +110,63 @@ static void forget_closed_indexes(uint64_t epoch)
 	forgotten = epoch;
 }
 
-bool mount_guard_is_astray(struct mail_user *user, uint64_t epoch)
+static bool list_strays(struct mailbox_list *list, uint64_t epoch)
 {
-	struct mount_guard_user *guser = mount_guard_user_context(user);
+	struct mount_guard_list *glist = mount_guard_list_context(list);
+	struct mail_index *index;
+
+	if (glist->compared == epoch)
+		return FALSE;
+	glist->compared = epoch;
+	forget_closed_indexes(epoch);
+	return (mailbox_list_index_get_index(list, &index) && index_strays(index)) || map_strays(list);
+}
+
+static bool box_strays(struct mailbox *box, uint64_t epoch)
+{
+	struct mount_guard_mailbox *gbox;
+
+	if (!mount_guard_is_guarded(box))
+		return FALSE;
+	gbox = mount_guard_mailbox_context(box);
+	if (gbox->compared == epoch)
+		return FALSE;
+	gbox->compared = epoch;
+	return index_strays(box->index) || index_strays(box->index_pvt);
+}
+
+/* All that are the same mailbox: one that is going to be opened shares the index of one that is open. */
+static bool boxes_stray(const struct mailbox *asked, uint64_t epoch)
+{
+	struct mailbox *box;
+
+	for (box = asked->storage->mailboxes; box != NULL; box = box->next) {
+		if (box->list == asked->list && strcmp(box->name, asked->name) == 0 && box_strays(box, epoch))
+			return TRUE;
+	}
+	return FALSE;
+}
+
+bool mount_guard_strays(struct mailbox_list *list, struct mailbox *box, uint64_t epoch)
+{
 	bool astray;
 
-	if (guser->astray || guser->compared == epoch)
-		return guser->astray;
-	guser->compared = epoch;
-	forget_closed_indexes(epoch);
+	if (mount_guard_user_context(list->ns->user)->astray)
+		return TRUE;
 	T_BEGIN {
-		astray = anything_strays(user);
+		astray = list_strays(list, epoch) || (box != NULL && boxes_stray(box, epoch));
 	} T_END;
-	if (!astray)
-		return FALSE;
+	return astray;
+}
+
+bool mount_guard_end_astray(struct mail_user *user)
+{
+	struct mount_guard_user *guser = mount_guard_user_context(user);
+
+	if (guser->astray)
+		return TRUE;
 	if (guser->log_only) {
-		e_warning(user->event, "mount_guard: would end this session: what it has open is not mounted any more");
+		e_warning(user->event, "mount_guard: would end this session: what it has open is not what is mounted now");
 		return FALSE;
 	}
 	e_error(user->event, "mount_guard: this session ends: what it has open is not what is mounted now");

@@ -19,8 +19,6 @@ struct mount_guard_user {
 	uint32_t guard;
 	/* The turn in which nothing was registered. */
 	uint64_t idle_turn;
-	/* The epoch of the mount table in which all that is open was compared last, see astray.c. */
-	uint64_t compared;
 	/* Something open is not what its path leads to. */
 	bool astray;
 	/* Nothing is refused. */
@@ -34,6 +32,8 @@ struct mount_guard_list {
 	struct mount_guard_place roots[MOUNT_GUARD_ROOTS_MAX];
 	unsigned int root_count;
 	struct mount_guard_memory memory;
+	/* The epoch of the mount table in which what is open was compared last, see astray.c. */
+	uint64_t compared;
 	/* The plugin's own hold of the list's lock, see mount_guard_list_hold(). */
 	bool held;
 	/* Pins the roots while something is made in them by path: dbox's symlink when its storage is created, and the
@@ -58,6 +58,8 @@ struct mount_guard_storage {
 struct mount_guard_mailbox {
 	union mailbox_module_context module_ctx;
 	struct mount_guard_memory memory;
+	/* As for a list. */
+	uint64_t compared;
 	/* Where it lies and where its index does, worked out once while it is not open; NULL when not yet. */
 	const char *path, *index_path;
 	/* The permit of what is being done to the whole mailbox, 0 when nothing is. */

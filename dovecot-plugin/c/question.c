@@ -20,6 +20,9 @@
 /* The result is large and Rust fills it in, so only the rest is cleared for each question. */
 struct asked {
 	struct mount_guard_question question;
+	/* What it is about; NULL where it isn't. */
+	struct mailbox_list *list;
+	struct mailbox *box;
 	struct mount_guard_place places[PLACES_MAX];
 	struct mount_guard_result result;
 };
@@ -88,6 +91,8 @@ static void begin(struct asked *asked, struct mail_user *user, enum mount_guard_
 	asked->question.format = MOUNT_GUARD_OTHER;
 	asked->question.now = turn();
 	asked->question.places = asked->places;
+	asked->list = NULL;
+	asked->box = NULL;
 	asked->result.answer = MOUNT_GUARD_REFUSED;
 	asked->result.permit = asked->result.epoch = 0;
 	asked->result.client[0] = asked->result.log[0] = '\0';
@@ -109,6 +114,7 @@ static void begin_for_list(struct asked *asked, struct mailbox_list *list, enum 
 	const char *home;
 
 	begin(asked, list->ns->user, moment);
+	asked->list = list;
 	memcpy(asked->places, glist->roots, glist->root_count * sizeof(glist->roots[0]));
 	asked->question.place_count = glist->root_count;
 	asked->question.format = mount_guard_format(list->ns->storage);
@@ -139,6 +145,7 @@ static void begin_for_box(struct asked *asked, struct mailbox *box, enum mount_g
 	const char *path;
 
 	begin_for_list(asked, box->list, moment);
+	asked->box = box;
 	if (box->inbox_any)
 		asked->question.flags |= MOUNT_GUARD_FLAG_INBOX;
 	/* LAYOUT=index reads its index to know where a mailbox is, which is what is being asked about. */
@@ -166,14 +173,28 @@ static bool heed(const struct mount_guard_result *result, struct mail_user *user
 	return permitted;
 }
 
-/* The same of the answer to a question. All that it is about may be mounted, and what is open lie elsewhere. */
+/* Whether what is open lies elsewhere than what the question is about, though all that is mounted. */
+static bool strays(const struct asked *asked)
+{
+	return asked->list != NULL && mount_guard_strays(asked->list, asked->box, asked->result.epoch);
+}
+
+/* The same of the answer to a question. */
 static bool settle(struct asked *asked, struct mail_user *user)
 {
+	uint64_t epoch = asked->result.epoch;
+
 	if (!heed(&asked->result, user))
 		return FALSE;
-	if (!mount_guard_is_astray(user, asked->result.epoch))
+	if (!strays(asked))
 		return TRUE;
-	asked->result.answer = MOUNT_GUARD_REFUSED;
+	/* It may have gone away since the look. */
+	asked->question.flags |= MOUNT_GUARD_FLAG_NOW;
+	mount_guard_judge(&asked->question, &asked->result);
+	if (!heed(&asked->result, user))
+		return FALSE;
+	if ((asked->result.epoch != epoch && !strays(asked)) || !mount_guard_end_astray(user))
+		return TRUE;
 	i_strocpy(asked->result.client, MOUNT_GUARD_TRY_AGAIN, sizeof(asked->result.client));
 	return FALSE;
 }
