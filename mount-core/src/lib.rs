@@ -42,6 +42,7 @@
 //! | [`registry`] | the list on disk: format, durable replacement, locks |
 //! | [`table`] | the kernel's mount table, walked by parent ids |
 //! | `walk`, `detect` | where a path leads, and whether it is the root of a mount; never waits for a filesystem |
+//! | `root`, `chroot` | where absolute paths begin, and what leads out of a chroot |
 //! | `lookup`, `judge` | which registered mountpoints a path relies on, and the rules |
 //! | `permit` | mounts held open, and creation beneath them |
 //! | [`MailLocation`], [`StoreGuard`] | what guards of mail stores have in common |
