@@ -245,10 +245,14 @@ pub(crate) fn statmount(unique_id: u64) -> Result<MountStat> {
         | STATMOUNT_MNT_BASIC
         | STATMOUNT_MNT_ROOT
         | STATMOUNT_FS_TYPE
-        | STATMOUNT_MNT_OPTS
         | STATMOUNT_FS_SUBTYPE
         | STATMOUNT_SB_SOURCE;
-    ask_statmount(unique_id, wanted, &mut answer, size_of::<RawStatmount>())?;
+    let mut ask = |wanted| ask_statmount(unique_id, wanted, &mut answer, size_of::<RawStatmount>());
+    match ask(wanted | STATMOUNT_MNT_OPTS) {
+        // The options of an overlay of many layers don't fit; those of a filesystem that may have had an emergency do.
+        Err(Errno::EOVERFLOW) => ask(wanted)?,
+        other => other?,
+    }
     // SAFETY: zeroed before the call, and all-zero bytes are a valid value of this plain structure.
     let answer = unsafe { answer.assume_init_ref() };
     let text = |bit: u64, offset: u32| (answer.mask & bit != 0).then(|| text_at(&answer.text, offset));
