@@ -527,6 +527,25 @@ fn nested_unregistered_mount_is_no_obstacle() {
         let path = shared.path().join("public");
         let permit = mounts.authorize(Operation::Create, &[&path]).expect("mounted");
         permit.create_dir_all(&path, &Attributes::mode(0o700)).expect("create");
+/// As long as it is idle nobody can see them.
+#[test]
+#[ignore = "needs root: autofs"]
+fn symlinks_behind_an_idle_automount_are_followed_once_a_permit_has_triggered_it() {
+    lab!(|lab| {
+        let (automount, bare) = (lab.autofs("srv/mail"), lab.dir("srv/bare"));
+        automount.trigger();
+        symlink(&bare, automount.path().join("bob")).expect("a symlink into a bare directory");
+        automount.expire();
+        let registry = Registry::in_lab(lab);
+        registry.register(automount.path(), State::Online).register(&bare, State::Online);
+        let mounts = registry.open();
+        let refusal = mounts.authorize(Operation::Create, &[&automount.path().join("bob/mailboxes")]).err();
+        assert_eq!(refusal.expect("not mounted").mountpoint(), Some(&*bare));
+        let permit = mounts.authorize(Operation::Create, &[&automount.path().join("ann")]).expect("mounted");
+        permit.verify().expect("still there");
+    });
+}
+
         assert_eq!(names_in(shared.path()), [path]);
     });
 }
