@@ -179,6 +179,9 @@ impl Permit {
     /// [`Cause::Vanished`] when one was unmounted or covered meanwhile, [`Cause::Displaced`] when what this process has
     /// changed its root to was.
     pub fn verify(&self) -> Result<(), Refusal> {
+    /// The way to each is walked as by the work itself, so that with a mountpoint that lies within a network or FUSE
+    /// filesystem it waits as long as that one doesn't answer. Nothing else waits.
+    ///
         let gone = self
             .pins
             .iter()
