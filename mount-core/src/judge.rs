@@ -25,7 +25,7 @@ use crate::walk::{Stop, Walk};
 
 /// Judges paths by an index of registered mountpoints and a detector.
 pub(crate) struct Judge {
-    index: Index,
+    index: Rc<Index>,
     detector: Rc<Detector>,
     memory: RefCell<Memory>,
 }
@@ -107,13 +107,13 @@ impl<'q> Question<'q> {
 
 impl Judge {
     pub(crate) fn new(detector: Detector) -> Self {
-        Judge { index: Index::default(), detector: Rc::new(detector), memory: RefCell::default() }
+        Judge { index: Rc::default(), detector: Rc::new(detector), memory: RefCell::default() }
     }
 
     /// Takes another list of mountpoints. What was observed with the old one may have been judged by
     /// another identity, so it is forgotten.
     pub(crate) fn replace(&mut self, index: Index) {
-        self.index = index;
+        self.index = Rc::new(index);
         self.memory.borrow_mut().clear();
     }
 
@@ -230,7 +230,7 @@ impl Judge {
     ) -> Result<Permit, Refusal> {
         let since = since.map(Epoch::table);
         let mut generation = epoch.table();
-        let mut permit = Permit::new(operation, Rc::clone(&self.detector), epoch);
+        let mut permit = Permit::new(operation, Rc::clone(&self.detector), Rc::clone(&self.index), epoch);
         for path in paths {
             let mut question = Question { operation, path, generation, since };
             let asked = question.clean()?;
