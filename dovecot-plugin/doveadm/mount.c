@@ -181,8 +181,10 @@ void doveadm_mount_plugin_init(struct module *module ATTR_UNUSED)
 		doveadm_cmd_register_ver2(&command);
 	}
 	doveadm_cmd_register_ver2((struct doveadm_cmd_ver2 *)&mount_user_command);
+	mount_recalc_init();
 }
 
 void doveadm_mount_plugin_deinit(void)
 {
+	mount_recalc_deinit();
 }

@@ -16,4 +16,8 @@ int mount_end(pid_t pid);
 /* user.c: doveadm mount user */
 extern const struct doveadm_cmd_ver2 mount_user_command;
 
+/* recalc.c: doveadm acl recalc, a command of another module */
+void mount_recalc_init(void);
+void mount_recalc_deinit(void);
+
 #endif

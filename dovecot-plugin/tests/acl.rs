@@ -2,13 +2,17 @@
 
 mod support;
 
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
 use fixtures::client::Value;
 use fixtures::client::imap::Imap;
 
 use fixtures::dovecot::{Format, Role, underneath};
 use fixtures::lab;
 use fixtures::lab::Lab;
-use support::{Guard, Site, fill};
+use support::{Guard, Site, built, fill};
 
 const ACL: &str = "protocol imap {\n  mail_plugins = $mail_plugins imap_acl\n}\nplugin {\n  acl = vfile\n}\n";
 
@@ -95,6 +99,56 @@ fn every_command_about_rights_is_refused_and_the_session_goes_on() {
             assert!(imap.command("SETACL Archive eve {2+}\r\nlr").expect("IMAP").is_ok());
             assert_eq!(my_rights(&mut imap), "lra");
             assert_eq!(site.dovecot.crashes(), Vec::<String>::new());
+        });
+    }
+}
+
+/// doveadm's own modules: the one of the acl plugin, and with the guard its own.
+fn doveadm_modules(lab: &Lab, guard: Guard) {
+    let installed = Path::new("/usr/lib/dovecot/modules/doveadm");
+    let modules = lab.dir("doveadm-modules");
+    let acl = "lib10_doveadm_acl_plugin.so";
+    fs::copy(installed.join(acl), modules.join(acl)).expect("a copy of the module");
+    if guard == Guard::Guarded {
+        let own = "lib10_doveadm_mount_plugin.so";
+        fs::copy(built::plugin().with_file_name(own), modules.join(own)).expect("a copy of the module");
+    }
+    lab.bind(&modules, installed);
+}
+
+/// What bob shares is in a dictionary, for others to find.
+#[test]
+#[ignore = "needs root: real Dovecot"]
+fn shared_mailboxes_that_are_away_are_not_forgotten() {
+    for guard in [Guard::Stock, Guard::Guarded] {
+        lab!(&format!("{guard:?}"), |lab| {
+            doveadm_modules(lab, guard);
+            let shared = lab.dir("shared");
+            fs::set_permissions(&shared, Permissions::from_mode(0o777)).expect("chmod");
+            let dictionary = shared.join("boxes");
+            let site = Site::start_with(lab, Format::Maildir, guard, |config| {
+                config.mail_plugins.push_str(" acl");
+                config.extra.push_str(ACL);
+                let setting = format!("plugin {{\n  acl_shared_dict = file:{}\n}}\n", dictionary.display());
+                config.extra.push_str(&setting);
+            });
+            fill(&site.dovecot);
+            let mut imap = site.dovecot.imap("bob").expect("login");
+            assert!(imap.command("SETACL Archive eve lr").expect("IMAP").is_ok(), "{}", site.dovecot.log());
+            drop(imap);
+            assert!(site.dovecot.await_quiet(), "the session ends");
+            let read = || fs::read_to_string(&dictionary).expect("the dictionary");
+            let before = read();
+            assert!(before.contains("eve"), "{before}");
+            site.take_away(Role::Mail);
+            let absent = site.dovecot.doveadm(&["acl", "recalc", "-u", "bob"]).expect("doveadm");
+            let after = read();
+            let strays = underneath(site.mount(Role::Mail).path()).expect("look").len();
+            let refused = absent.status.code() == Some(75) && after == before && strays == 0;
+            assert_eq!(refused, guard == Guard::Guarded, "{absent:?} {after:?} {strays}");
+            site.mount(Role::Mail).bring_back();
+            let back = site.dovecot.doveadm(&["acl", "recalc", "-u", "bob"]).expect("doveadm");
+            assert!(back.status.success() && read().contains("eve"), "{back:?}");
         });
     }
 }
