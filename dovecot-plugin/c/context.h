@@ -30,6 +30,8 @@ struct mount_guard_user {
 struct mount_guard_list {
 	union mailbox_list_module_context module_ctx;
 	struct mount_guard_place roots[MOUNT_GUARD_ROOTS_MAX];
+	/* The same for mdbox, with the directories in them that it keeps the mails of all mailboxes in. */
+	struct mount_guard_place storages[MOUNT_GUARD_ROOTS_MAX];
 	unsigned int root_count;
 	struct mount_guard_memory memory;
 	/* The epoch of the mount table in which what is open was compared last, see astray.c. */

@@ -25,17 +25,19 @@ static struct refused_iteration *refused_iteration(struct mailbox_list_iterate_c
 static const struct {
 	enum mailbox_list_path_type type;
 	enum mount_guard_role role;
+	/* Whether mdbox keeps a part of its storage in it. */
+	bool has_storage;
 } root_types[] = {
-	{ MAILBOX_LIST_PATH_TYPE_DIR, MOUNT_GUARD_MAIL },
-	{ MAILBOX_LIST_PATH_TYPE_INDEX, MOUNT_GUARD_INDEX },
-	{ MAILBOX_LIST_PATH_TYPE_LIST_INDEX, MOUNT_GUARD_INDEX },
-	{ MAILBOX_LIST_PATH_TYPE_INDEX_PRIVATE, MOUNT_GUARD_INDEX },
-	{ MAILBOX_LIST_PATH_TYPE_INDEX_CACHE, MOUNT_GUARD_INDEX },
-	{ MAILBOX_LIST_PATH_TYPE_CONTROL, MOUNT_GUARD_CONTROL },
-	{ MAILBOX_LIST_PATH_TYPE_ALT_DIR, MOUNT_GUARD_ALT },
+	{ MAILBOX_LIST_PATH_TYPE_DIR, MOUNT_GUARD_MAIL, TRUE },
+	{ MAILBOX_LIST_PATH_TYPE_INDEX, MOUNT_GUARD_INDEX, TRUE },
+	{ MAILBOX_LIST_PATH_TYPE_LIST_INDEX, MOUNT_GUARD_INDEX, FALSE },
+	{ MAILBOX_LIST_PATH_TYPE_INDEX_PRIVATE, MOUNT_GUARD_INDEX, FALSE },
+	{ MAILBOX_LIST_PATH_TYPE_INDEX_CACHE, MOUNT_GUARD_INDEX, FALSE },
+	{ MAILBOX_LIST_PATH_TYPE_CONTROL, MOUNT_GUARD_CONTROL, FALSE },
+	{ MAILBOX_LIST_PATH_TYPE_ALT_DIR, MOUNT_GUARD_ALT, TRUE },
 };
 
-static void add_root(struct mailbox_list *list, enum mount_guard_role role, const char *path)
+static void add_root(struct mailbox_list *list, enum mount_guard_role role, const char *path, bool has_storage)
 {
 	struct mount_guard_list *glist = mount_guard_list_context(list);
 	unsigned int i;
@@ -50,6 +52,9 @@ static void add_root(struct mailbox_list *list, enum mount_guard_role role, cons
 	i_assert(glist->root_count < MOUNT_GUARD_ROOTS_MAX);
 	glist->roots[glist->root_count].role = role;
 	glist->roots[glist->root_count].path = p_strdup(list->pool, path);
+	glist->storages[glist->root_count] = glist->roots[glist->root_count];
+	if (has_storage)
+		glist->storages[glist->root_count].path = p_strconcat(list->pool, path, "/storage", NULL);
 	glist->root_count++;
 }
 
@@ -60,12 +65,12 @@ static void find_roots(struct mailbox_list *list)
 
 	for (i = 0; i < N_ELEMENTS(root_types); i++) {
 		if (mailbox_list_get_root_path(list, root_types[i].type, &path))
-			add_root(list, root_types[i].role, path);
+			add_root(list, root_types[i].role, path, root_types[i].has_storage);
 	}
-	add_root(list, MOUNT_GUARD_INBOX, compat_inbox_path(list));
+	add_root(list, MOUNT_GUARD_INBOX, compat_inbox_path(list), FALSE);
 	if (*attachments != '\0') {
 		add_root(list, MOUNT_GUARD_ATTACHMENTS,
-			 mail_user_home_expand(list->ns->user, attachments));
+			 mail_user_home_expand(list->ns->user, attachments), FALSE);
 	}
 }
 

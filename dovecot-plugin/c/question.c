@@ -20,7 +20,7 @@
 /* The result is large and Rust fills it in, so only the rest is cleared for each question. */
 struct asked {
 	struct mount_guard_question question;
-	/* What it is about; NULL where it isn't. */
+	/* What it is about; NULL where it isn't. The roots of the list are the first of the places. */
 	struct mailbox_list *list;
 	struct mailbox *box;
 	struct mount_guard_place places[PLACES_MAX];
@@ -115,9 +115,10 @@ static void begin_for_list(struct asked *asked, struct mailbox_list *list, enum 
 
 	begin(asked, list->ns->user, moment);
 	asked->list = list;
-	memcpy(asked->places, glist->roots, glist->root_count * sizeof(glist->roots[0]));
-	asked->question.place_count = glist->root_count;
 	asked->question.format = mount_guard_format(list->ns->storage);
+	memcpy(asked->places, asked->question.format == MOUNT_GUARD_MDBOX ? glist->storages : glist->roots,
+	       glist->root_count * sizeof(glist->roots[0]));
+	asked->question.place_count = glist->root_count;
 	/* Pigeonhole replicates the scripts in it, and makes a directory for them. */
 	if (moment == MOUNT_GUARD_SYNC && mail_user_get_home(list->ns->user, &home) > 0)
 		add_place(asked, MOUNT_GUARD_HOME, home);
@@ -205,9 +206,33 @@ static bool judge(struct asked *asked, struct mail_user *user)
 	return settle(asked, user);
 }
 
+/* To hold a directory takes system calls, to ask about one that was permitted takes none. The storage of mdbox rarely has
+   a mountpoint of its own; so it is asked about each time, and held where what is not found is forgotten. */
+static bool permits_storage(struct asked *asked, struct mail_user *user)
+{
+	const struct mount_guard_list *glist;
+	size_t place_count = asked->question.place_count;
+
+	if (asked->list == NULL || asked->question.format != MOUNT_GUARD_MDBOX ||
+	    asked->question.moment == MOUNT_GUARD_REBUILD)
+		return TRUE;
+	glist = mount_guard_list_context(asked->list);
+	asked->question.place_count = glist->root_count;
+	mount_guard_judge(&asked->question, &asked->result);
+	asked->question.place_count = place_count;
+	if (!heed(&asked->result, user))
+		return FALSE;
+	asked->result.log[0] = '\0';
+	memcpy(asked->places, glist->roots, glist->root_count * sizeof(glist->roots[0]));
+	return TRUE;
+}
+
 /* Permits, and holds the mounts until the permit is handed back. */
 static bool pin(struct asked *asked, struct mail_user *user, uint64_t *permit_r)
 {
+	*permit_r = 0;
+	if (!permits_storage(asked, user))
+		return FALSE;
 	mount_guard_pin(&asked->question, &asked->result);
 	*permit_r = asked->result.permit;
 	if (settle(asked, user))

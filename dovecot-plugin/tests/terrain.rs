@@ -113,6 +113,45 @@ fn mountpoint_within_the_store_is_refused_by_itself() {
     });
 }
 
+/// mdbox keeps the mails of all mailboxes in one directory, which may well be on a filesystem of its own.
+#[test]
+#[ignore = "needs root: real Dovecot"]
+fn storage_of_mdbox_may_be_a_mountpoint_of_its_own() {
+    for guard in [Guard::Stock, Guard::Guarded] {
+        lab!(&format!("{guard:?}"), |lab| {
+            let site = Site::start(lab, Format::Mdbox, guard);
+            let user = site.dovecot.store().path(Role::Mail, "bob");
+            for directory in [&user, &user.join("storage")] {
+                fs::create_dir(directory).expect("a directory of the user's");
+                chown(directory, Some(MAIL_USER), Some(MAIL_USER)).expect("chown");
+            }
+            let storage = lab.tmpfs(user.join("storage"));
+            chown(storage.path(), Some(MAIL_USER), Some(MAIL_USER)).expect("chown");
+            site.also_register(storage.path());
+            fill(&site.dovecot);
+            let before = Truth::of(&site.dovecot, "bob").expect("all can be read");
+            let mut imap = site.dovecot.imap("bob").expect("login");
+            assert_accepted(&mut imap, "SELECT INBOX");
+            storage.take_away_lazily();
+            if guard == Guard::Guarded {
+                assert_refused(&mut imap, "FETCH 1:* BODY.PEEK[]");
+                assert_refused(&mut imap, "STORE 1 +FLAGS (\\Deleted)");
+                assert_refused(&mut imap, "SELECT INBOX");
+            } else {
+                let _ = imap.command("FETCH 1:* BODY.PEEK[]");
+            }
+            let _ = imap.append("INBOX", &[], b"Message-ID: <underneath>\r\n\r\nbody\r\n");
+            drop(imap);
+            let _ = site.dovecot.doveadm(&["force-resync", "-u", "bob", "INBOX"]).expect("doveadm");
+            storage.bring_back();
+            let lost = losses(&before, &site.recovered(), &[]);
+            let strays = underneath(storage.path()).expect("look");
+            let unhurt = lost.is_empty() && strays.is_empty();
+            assert_eq!(unhurt, guard == Guard::Guarded, "{lost:?} {strays:?}\n{}", site.dovecot.log());
+        });
+    }
+}
+
 fn register_with(site: &Site, option: &str) {
     let mail = site.mount(Role::Mail).path().display();
     let text = format!("# mountguard 1 generation=9\nonline {mail}\t{option}\n");
