@@ -122,26 +122,18 @@ static bool list_strays(struct mailbox_list *list, uint64_t epoch)
 	return (mailbox_list_index_get_index(list, &index) && index_strays(index)) || map_strays(list);
 }
 
-static bool box_strays(struct mailbox *box, uint64_t epoch)
-{
-	struct mount_guard_mailbox *gbox;
-
-	if (!mount_guard_is_guarded(box))
-		return FALSE;
-	gbox = mount_guard_mailbox_context(box);
-	if (gbox->compared == epoch)
-		return FALSE;
-	gbox->compared = epoch;
-	return index_strays(box->index) || index_strays(box->index_pvt);
-}
-
 /* All that are the same mailbox: one that is going to be opened shares the index of one that is open. */
 static bool boxes_stray(const struct mailbox *asked, uint64_t epoch)
 {
-	struct mailbox *box;
+	struct mount_guard_known *known = mount_guard_mailbox_context(asked)->known;
+	const struct mailbox *box;
 
+	if (known->compared == epoch)
+		return FALSE;
+	known->compared = epoch;
 	for (box = asked->storage->mailboxes; box != NULL; box = box->next) {
-		if (box->list == asked->list && strcmp(box->name, asked->name) == 0 && box_strays(box, epoch))
+		if (box->list == asked->list && strcmp(box->name, asked->name) == 0 &&
+		    (index_strays(box->index) || index_strays(box->index_pvt)))
 			return TRUE;
 	}
 	return FALSE;

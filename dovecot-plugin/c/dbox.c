@@ -154,6 +154,13 @@ bool mount_guard_dbox_is_primary(struct mail *mail)
 	return primary;
 }
 
+/* To ask is less than to look for the file. */
+static bool permits_alt(struct mail *mail)
+{
+	return mount_guard_would_permit(mail->box, MOUNT_GUARD_READ_ALT) || mount_guard_dbox_is_primary(mail) ||
+		mount_guard_permits_box(mail->box, MOUNT_GUARD_READ_ALT);
+}
+
 /* dbox opens every mail here. When the file is in neither storage it marks the mailbox corrupted, and the
    mark stays; so a mail that primary storage does not have is only looked for when the other is there. */
 static int dbox_mail_open(struct dbox_mail *dmail, uoff_t *offset_r, struct dbox_file **file_r)
@@ -163,9 +170,7 @@ static int dbox_mail_open(struct dbox_mail *dmail, uoff_t *offset_r, struct dbox
 
 	/* Looking where a mail is opens the map, and makes it where there is none. */
 	if (!is_open && !mail->saving &&
-	    (!mount_guard_permits_box(mail->box, MOUNT_GUARD_LOOK) ||
-	     (!mount_guard_dbox_is_primary(mail) &&
-	      !mount_guard_permits_box(mail->box, MOUNT_GUARD_READ_ALT)))) {
+	    (!mount_guard_permits_box(mail->box, MOUNT_GUARD_LOOK) || !permits_alt(mail))) {
 		mount_guard_pop3_refuse(mail->box);
 		return -1;
 	}

@@ -61,7 +61,6 @@ struct mount_guard_place {
 enum mount_guard_flags {
 	MOUNT_GUARD_FLAG_INBOX = 1,	/* about an INBOX */
 	MOUNT_GUARD_FLAG_QUIET = 2,	/* nothing is refused yet: a precaution, not worth a log line */
-	MOUNT_GUARD_FLAG_NOW = 4,	/* look at the mount table, though it was looked at in this turn */
 };
 
 /* One question. `now` names the turn of the event loop: the registry is looked at once a turn. */
@@ -78,12 +77,14 @@ struct mount_guard_question {
 /* One answer. `client` is what a mail client may be shown, `log` what is to be logged (empty when it
    was logged before in this process); both end in NUL. `permit` is handed back to
    mount_guard_verify(), 0 when nothing is pinned. `epoch` is the number of the state that registry and mount table were
-   in when a question was answered, 0 when nobody could tell. */
+   in when a question was answered, 0 when nobody could tell; `assurance` is 0 unless what was asked is permitted for as
+   long as mount_guard_assurance() gives the same number. */
 struct mount_guard_result {
 	uint32_t answer;
 	uint32_t reserved;
 	uint64_t permit;
 	uint64_t epoch;
+	uint64_t assurance;
 	char client[512];
 	char log[1536];
 };
@@ -101,7 +102,7 @@ struct mount_guard_settings {
 
 _Static_assert(sizeof(struct mount_guard_place) == 16, "as in boundary.rs");
 _Static_assert(sizeof(struct mount_guard_question) == 40, "as in boundary.rs");
-_Static_assert(sizeof(struct mount_guard_result) == 2072, "as in boundary.rs");
+_Static_assert(sizeof(struct mount_guard_result) == 2080, "as in boundary.rs");
 _Static_assert(sizeof(struct mount_guard_settings) == 48, "as in boundary.rs");
 
 /* Keeps what is needed outside when the process changes its root, which it must not have done yet. */
@@ -110,8 +111,12 @@ void mount_guard_keep_outside(void);
 /* The guard for these settings, made when they are seen first; 0 refuses everything. */
 uint32_t mount_guard_open(const struct mount_guard_settings *settings);
 
-/* 1 when nothing is registered as of the turn `now`: everything would be permitted. */
-uint32_t mount_guard_is_idle(uint32_t guard, uint64_t now);
+/* As an assurance: nothing is registered, and so everything permitted. */
+#define MOUNT_GUARD_NOTHING_REGISTERED UINT64_MAX
+
+/* The assurance that is in force as of the turn `now`: whatever was permitted with it still is. 0 when there is none, and
+   everything is to be asked. The mount table is looked at once a turn, and whenever `at_once` is not 0. */
+uint64_t mount_guard_assurance(uint32_t guard, uint64_t now, uint32_t at_once);
 
 /* Tells root that a store lies in this directory, each once in a process. Never waits, fails or logs. */
 void mount_guard_tell(uint32_t guard, uint64_t now, const char *path);

@@ -100,7 +100,7 @@ static int list_get_path(struct mailbox_list *list, const char *name, enum mailb
 		return 1;
 	}
 	/* LAYOUT=index looks the name up in its index, and makes that and its directory when they are missing. */
-	if (name != NULL && strcmp(list->name, MAILBOX_LIST_NAME_INDEX) == 0 &&
+	if (name != NULL && glist->is_layout_index &&
 	    !mount_guard_permits_list(list, MOUNT_GUARD_LOOK))
 		return -1;
 	return glist->module_ctx.super.get_path(list, name, type, path_r);
@@ -236,6 +236,7 @@ static void list_deinit(struct mailbox_list *list)
 
 	mount_guard_list_hold(list, FALSE);
 	mount_guard_list_unpin(glist);
+	hash_table_destroy(&glist->known);
 	glist->module_ctx.super.deinit(list);
 }
 

@@ -7,18 +7,11 @@
 #include "index-mail.h"
 #include "dbox-storage.h"
 
-struct mount_guard_mail {
-	union mail_module_context module_ctx;
-};
-
-static MODULE_CONTEXT_DEFINE_INIT(mount_guard_mail_module, &mail_module_register);
-
-static struct mail_vfuncs *super(struct mail *mail)
+/* The storage's own functions: the plugin's take their places, behind those of all other plugins. A context for each
+   mail would cost more than all that is asked about it. */
+static const struct mail_vfuncs *super(struct mail *mail)
 {
-	struct mail_private *pmail = (struct mail_private *)mail;
-	struct mount_guard_mail *gmail = MODULE_CONTEXT_REQUIRE(pmail, mount_guard_mail_module);
-
-	return &gmail->module_ctx.super;
+	return mail->box->mail_vfuncs;
 }
 
 /* maildir and mbox take a file that is not there for an expunged mail or an emptied mailbox. */
@@ -135,15 +128,9 @@ void mount_guard_mail_allocated(struct mail *mail)
 	struct mail_private *pmail = (struct mail_private *)mail;
 	struct mail_vfuncs *v = pmail->vlast;
 	enum mount_guard_format format = mount_guard_format(mail->box->storage);
-	struct mount_guard_mail *gmail;
 
 	if (format == MOUNT_GUARD_OTHER)
 		return;
-	gmail = p_new(pmail->pool, struct mount_guard_mail, 1);
-	gmail->module_ctx.super = *v;
-	pmail->vlast = &gmail->module_ctx.super;
-	MODULE_CONTEXT_SET(pmail, mount_guard_mail_module, gmail);
-
 	if (v->update_pop3_uidl != NULL)
 		v->update_pop3_uidl = update_pop3_uidl;
 	/* dbox's own choke point for all that reads the file is in dbox.c. */

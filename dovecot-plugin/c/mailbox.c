@@ -61,6 +61,8 @@ static int box_open(struct mailbox *box)
 	ret = super(box)->open(box);
 	if (ret < 0)
 		lead_with_refusal(box);
+	else
+		mount_guard_box_opened(box);
 	if (!mount_guard_risk_end(&risk))
 		ret = -1;
 	if (ret < 0)

@@ -56,31 +56,54 @@ void mount_guard_tell_roots(struct mailbox_list *list)
 		mount_guard_tell(guser->guard, turn(), glist->roots[i].path);
 }
 
-/* What was permitted this moment is permitted for the rest of the turn: commands ask for it many times. From one turn
-   to the next Rust remembers. Whatever makes, moves or deletes something is asked afresh when it is pinned. */
-static bool remembers(const struct mount_guard_memory *memory, enum mount_guard_moment moment, struct mail_user *user)
+/* What Rust vouches for in this turn: the registry and the mount table are looked at once, by the first who asks. */
+static uint64_t assurance(struct mount_guard_user *guser)
 {
-	return (memory->permitted & (1U << moment)) != 0 && memory->turn == turn() &&
-		!mount_guard_user_context(user)->astray;
+	uint64_t now = turn();
+
+	if (guser->turn != now) {
+		guser->turn = now;
+		guser->assurance = mount_guard_assurance(guser->guard, now, 0);
+	}
+	return guser->assurance;
 }
 
-static void remember(struct mount_guard_memory *memory, enum mount_guard_moment moment)
+static void look_again(struct mount_guard_user *guser, uint64_t now)
 {
-	if (memory->turn != turn())
-		memory->permitted = 0;
-	memory->turn = turn();
-	memory->permitted |= 1U << moment;
+	guser->turn = now;
+	guser->assurance = mount_guard_assurance(guser->guard, now, 1);
 }
 
 /* Where nothing is registered nothing is asked: not even the paths are worked out. */
-static bool is_idle(struct mail_user *user)
+static bool is_idle(struct mount_guard_user *guser)
 {
-	struct mount_guard_user *guser = mount_guard_user_context(user);
-	uint64_t now = turn();
+	return assurance(guser) == MOUNT_GUARD_NOTHING_REGISTERED;
+}
 
-	if (guser->idle_turn != now && mount_guard_is_idle(guser->guard, now) == 1)
-		guser->idle_turn = now;
-	return guser->idle_turn == now;
+/* Commands ask for the same many times, and from one to the next little changes: what was permitted is not asked again,
+   and nothing is put together for it, while its assurance is in force. Whatever makes, moves or deletes something is
+   asked afresh when it is pinned. */
+static bool remembers(const struct mount_guard_memory *memory, enum mount_guard_moment moment,
+		      struct mount_guard_user *guser)
+{
+	uint64_t current = assurance(guser);
+
+	if (current == MOUNT_GUARD_NOTHING_REGISTERED)
+		return TRUE;
+	return (memory->permitted & (1U << moment)) != 0 && memory->assurance == current && !guser->astray;
+}
+
+static void remember(struct mount_guard_memory *memory, const struct asked *asked, struct mount_guard_user *guser)
+{
+	uint64_t current = asked->result.assurance;
+
+	if (current == 0)
+		return;
+	guser->assurance = current;
+	if (memory->assurance != current)
+		memory->permitted = 0;
+	memory->assurance = current;
+	memory->permitted |= 1U << asked->question.moment;
 }
 
 static void begin(struct asked *asked, struct mail_user *user, enum mount_guard_moment moment)
@@ -94,7 +117,7 @@ static void begin(struct asked *asked, struct mail_user *user, enum mount_guard_
 	asked->list = NULL;
 	asked->box = NULL;
 	asked->result.answer = MOUNT_GUARD_REFUSED;
-	asked->result.permit = asked->result.epoch = 0;
+	asked->result.permit = asked->result.epoch = asked->result.assurance = 0;
 	asked->result.client[0] = asked->result.log[0] = '\0';
 }
 
@@ -135,7 +158,7 @@ static const char *own_path(struct mailbox *box, enum mailbox_list_path_type typ
 	if (box->opened)
 		return type == MAILBOX_LIST_PATH_TYPE_MAILBOX ? box->_path : box->_index_path;
 	if (*known == NULL && mailbox_list_get_path(box->list, box->name, type, &path) > 0)
-		*known = p_strdup(box->pool, path);
+		*known = p_strdup(box->list->pool, path);
 	return *known;
 }
 
@@ -151,12 +174,12 @@ static void begin_for_box(struct asked *asked, struct mailbox *box, enum mount_g
 		asked->question.flags |= MOUNT_GUARD_FLAG_INBOX;
 	/* LAYOUT=index reads its index to know where a mailbox is, which is what is being asked about. */
 	if (asked->question.format == MOUNT_GUARD_OTHER ||
-	    (!box->opened && strcmp(box->list->name, MAILBOX_LIST_NAME_INDEX) == 0))
+	    (!box->opened && mount_guard_is_layout_index(box->list)))
 		return;
-	path = own_path(box, MAILBOX_LIST_PATH_TYPE_MAILBOX, &gbox->path);
+	path = own_path(box, MAILBOX_LIST_PATH_TYPE_MAILBOX, &gbox->known->path);
 	if (path != NULL)
 		add_place(asked, role, path);
-	path = own_path(box, MAILBOX_LIST_PATH_TYPE_INDEX, &gbox->index_path);
+	path = own_path(box, MAILBOX_LIST_PATH_TYPE_INDEX, &gbox->known->index_path);
 	if (path != NULL && *path != '\0')
 		add_place(asked, MOUNT_GUARD_INDEX, path);
 }
@@ -190,7 +213,7 @@ static bool settle(struct asked *asked, struct mail_user *user)
 	if (!strays(asked))
 		return TRUE;
 	/* It may have gone away since the look. */
-	asked->question.flags |= MOUNT_GUARD_FLAG_NOW;
+	look_again(mount_guard_user_context(user), asked->question.now);
 	mount_guard_judge(&asked->question, &asked->result);
 	if (!heed(&asked->result, user))
 		return FALSE;
@@ -274,7 +297,7 @@ bool mount_guard_permits_place(struct mail_user *user, enum mount_guard_moment m
 {
 	struct asked asked;
 
-	if (is_idle(user))
+	if (is_idle(mount_guard_user_context(user)))
 		return TRUE;
 	begin(&asked, user, moment);
 	add_place(&asked, place->role, place->path);
@@ -284,16 +307,25 @@ bool mount_guard_permits_place(struct mail_user *user, enum mount_guard_moment m
 	return FALSE;
 }
 
+/* As long as it has no storage, nobody knows what it needs. */
+static void remember_list(const struct asked *asked, struct mailbox_list *list)
+{
+	struct mount_guard_list *glist = mount_guard_list_context(list);
+
+	if (list->ns->storage != NULL)
+		remember(&glist->memory, asked, glist->user);
+}
+
 bool mount_guard_permits_list(struct mailbox_list *list, enum mount_guard_moment moment)
 {
-	struct mount_guard_memory *memory = &mount_guard_list_context(list)->memory;
+	struct mount_guard_list *glist = mount_guard_list_context(list);
 	struct asked asked;
 
-	if (remembers(memory, moment, list->ns->user) || is_idle(list->ns->user))
+	if (remembers(&glist->memory, moment, glist->user))
 		return TRUE;
 	begin_for_list(&asked, list, moment);
 	if (look(&asked, list)) {
-		remember(memory, moment);
+		remember_list(&asked, list);
 		return TRUE;
 	}
 	mailbox_list_set_error(list, MAIL_ERROR_TEMP, asked.result.client);
@@ -302,16 +334,16 @@ bool mount_guard_permits_list(struct mailbox_list *list, enum mount_guard_moment
 
 bool mount_guard_list_would_permit(struct mailbox_list *list, enum mount_guard_moment moment)
 {
-	struct mount_guard_memory *memory = &mount_guard_list_context(list)->memory;
+	struct mount_guard_list *glist = mount_guard_list_context(list);
 	struct asked asked;
 
-	if (remembers(memory, moment, list->ns->user) || is_idle(list->ns->user))
+	if (remembers(&glist->memory, moment, glist->user))
 		return TRUE;
 	begin_for_list(&asked, list, moment);
 	asked.question.flags |= MOUNT_GUARD_FLAG_QUIET;
 	if (!look(&asked, list))
 		return FALSE;
-	remember(memory, moment);
+	remember_list(&asked, list);
 	return TRUE;
 }
 
@@ -320,7 +352,7 @@ bool mount_guard_list_pin(struct mailbox_list *list, enum mount_guard_moment mom
 	struct asked asked;
 
 	*permit_r = 0;
-	if (is_idle(list->ns->user))
+	if (is_idle(mount_guard_list_context(list)->user))
 		return TRUE;
 	begin_for_list(&asked, list, moment);
 	asked.question.flags |= MOUNT_GUARD_FLAG_QUIET;
@@ -332,7 +364,7 @@ bool mount_guard_list_enter(struct mailbox_list *list, enum mount_guard_moment m
 	struct asked asked;
 
 	*permit_r = 0;
-	if (is_idle(list->ns->user))
+	if (is_idle(mount_guard_list_context(list)->user))
 		return TRUE;
 	begin_for_list(&asked, list, moment);
 	if (pin(&asked, list->ns->user, permit_r))
@@ -355,18 +387,41 @@ bool mount_guard_list_leave(struct mailbox_list *list, uint64_t permit)
 	return FALSE;
 }
 
+/* What Dovecot takes for deleted is always looked at: it may be back. */
+static bool remembers_box(struct mailbox *box, enum mount_guard_moment moment)
+{
+	struct mount_guard_mailbox *gbox = mount_guard_mailbox_context(box);
+
+	if (!remembers(&gbox->known->memory, moment, gbox->user))
+		return FALSE;
+	return gbox->user->assurance == MOUNT_GUARD_NOTHING_REGISTERED ||
+		(!box->mailbox_deleted && (box->index == NULL || !box->index->index_deleted));
+}
+
+static void remember_box(const struct asked *asked, struct mailbox *box)
+{
+	struct mount_guard_mailbox *gbox = mount_guard_mailbox_context(box);
+
+	remember(&gbox->known->memory, asked, gbox->user);
+}
+
+void mount_guard_box_opened(struct mailbox *box)
+{
+	if (mount_guard_is_layout_index(box->list))
+		i_zero(&mount_guard_mailbox_context(box)->known->memory);
+}
+
 bool mount_guard_would_permit(struct mailbox *box, enum mount_guard_moment moment)
 {
-	struct mount_guard_memory *memory = &mount_guard_mailbox_context(box)->memory;
 	struct asked asked;
 
-	if (remembers(memory, moment, box->storage->user) || is_idle(box->storage->user))
+	if (remembers_box(box, moment))
 		return TRUE;
 	begin_for_box(&asked, box, moment);
 	asked.question.flags |= MOUNT_GUARD_FLAG_QUIET;
 	if (!look(&asked, box->list))
 		return FALSE;
-	remember(memory, moment);
+	remember_box(&asked, box);
 	return TRUE;
 }
 
@@ -379,32 +434,30 @@ static bool heed_box(const struct mount_guard_result *result, struct mailbox *bo
 	return FALSE;
 }
 
-static bool permits_box(struct mailbox *box, enum mount_guard_moment moment, enum mount_guard_flags flags)
+bool mount_guard_permits_box(struct mailbox *box, enum mount_guard_moment moment)
 {
 	struct asked asked;
 
-	if (is_idle(box->storage->user))
+	if (remembers_box(box, moment))
 		return TRUE;
 	mount_guard_end_absence(box);
 	begin_for_box(&asked, box, moment);
-	asked.question.flags |= flags;
 	if (look(&asked, box->list)) {
-		remember(&mount_guard_mailbox_context(box)->memory, moment);
+		remember_box(&asked, box);
 		return TRUE;
 	}
 	mount_guard_set_error(box->storage, asked.result.client);
 	return FALSE;
 }
 
-bool mount_guard_permits_box(struct mailbox *box, enum mount_guard_moment moment)
-{
-	return remembers(&mount_guard_mailbox_context(box)->memory, moment, box->storage->user) ||
-		permits_box(box, moment, 0);
-}
-
 bool mount_guard_permits_box_now(struct mailbox *box, enum mount_guard_moment moment)
 {
-	return permits_box(box, moment, MOUNT_GUARD_FLAG_NOW);
+	struct mount_guard_user *guser = mount_guard_mailbox_context(box)->user;
+
+	if (is_idle(guser))
+		return TRUE;
+	look_again(guser, guser->turn);
+	return mount_guard_permits_box(box, moment);
 }
 
 void mount_guard_try_again(struct mailbox *box)
@@ -438,15 +491,16 @@ bool mount_guard_user_stays(struct mail_user *user, uint64_t permit)
 
 bool mount_guard_enter(struct mailbox *box, enum mount_guard_moment moment, uint64_t *permit_r)
 {
+	const struct mount_guard_mailbox *gbox = mount_guard_mailbox_context(box);
 	struct asked asked;
 
 	*permit_r = 0;
-	if (is_idle(box->storage->user))
+	if (is_idle(gbox->user))
 		return TRUE;
 	/* What creates, deletes or renames it holds all that its transactions need, and verifies at the end. Only a rebuild
 	   needs more. */
-	if (moment != MOUNT_GUARD_REBUILD && mount_guard_mailbox_context(box)->operation != 0)
-		return mount_guard_stays(box, mount_guard_mailbox_context(box)->operation, FALSE);
+	if (moment != MOUNT_GUARD_REBUILD && gbox->operation != 0)
+		return mount_guard_stays(box, gbox->operation, FALSE);
 	begin_for_box(&asked, box, moment);
 	if (pin(&asked, box->storage->user, permit_r))
 		return TRUE;

@@ -8,6 +8,8 @@ bool mount_guard_permits_list(struct mailbox_list *list, enum mount_guard_moment
 bool mount_guard_permits_box(struct mailbox *box, enum mount_guard_moment moment);
 /* The same after another look at the mount table, though it was permitted in this turn. */
 bool mount_guard_permits_box_now(struct mailbox *box, enum mount_guard_moment moment);
+/* Its own directories are known from now on, and what was permitted without them is to be asked again. */
+void mount_guard_box_opened(struct mailbox *box);
 /* Precautions: no error and no log line. */
 bool mount_guard_list_would_permit(struct mailbox_list *list, enum mount_guard_moment moment);
 /* Ends what pins a list's roots while something is made in them. */

@@ -9,7 +9,9 @@
 #include "mail-index-transaction-private.h"
 
 struct mount_guard_transaction {
-	union mailbox_transaction_module_context module_ctx;
+	struct mailbox_transaction_context *transaction;
+	/* Another one of the same mailbox. */
+	struct mount_guard_transaction *next;
 	uint64_t permit;
 	/* The first mail follows at once, so that there is no need to look again. */
 	bool fresh;
@@ -21,11 +23,14 @@ struct mount_guard_transaction {
 	bool moves;
 };
 
-static MODULE_CONTEXT_DEFINE_INIT(mount_guard_transaction_module, &mail_storage_module_register);
-
+/* Where Dovecot would have it kept there is no room for it, and to make room takes longer than to look for it. */
 static struct mount_guard_transaction *context(struct mailbox_transaction_context *t)
 {
-	return MODULE_CONTEXT_REQUIRE(t, mount_guard_transaction_module);
+	struct mount_guard_transaction *gt = mount_guard_mailbox_context(t->box)->transactions;
+
+	while (gt->transaction != t)
+		gt = gt->next;
+	return gt;
 }
 
 static struct mailbox_vfuncs *super(struct mailbox *box)
@@ -43,18 +48,48 @@ void mount_guard_transaction_moves(struct mailbox_transaction_context *t)
 	context(t)->moves = TRUE;
 }
 
+/* There is seldom more than one at a time, and each command that fetches has one. */
+static struct mount_guard_transaction first;
+static bool first_is_used;
+
+static struct mount_guard_transaction *allocate(void)
+{
+	if (first_is_used)
+		return i_new(struct mount_guard_transaction, 1);
+	first_is_used = TRUE;
+	i_zero(&first);
+	return &first;
+}
+
+static void release(struct mailbox *box, struct mount_guard_transaction *gt)
+{
+	struct mount_guard_transaction **place = &mount_guard_mailbox_context(box)->transactions;
+
+	while (*place != gt)
+		place = &(*place)->next;
+	*place = gt->next;
+	i_free(gt->refused_save);
+	if (gt == &first)
+		first_is_used = FALSE;
+	else
+		i_free(gt);
+}
+
 static struct mailbox_transaction_context *
 transaction_begin(struct mailbox *box, enum mailbox_transaction_flags flags, const char *reason)
 {
+	struct mount_guard_mailbox *gbox = mount_guard_mailbox_context(box);
+	struct mount_guard_transaction *gt = allocate();
 	struct mailbox_transaction_context *t;
-	struct mount_guard_transaction *gt = i_new(struct mount_guard_transaction, 1);
 
 	/* Refreshing an index whose directory is absent marks the mailbox deleted for good. */
 	if ((flags & MAILBOX_TRANSACTION_FLAG_REFRESH) != 0 && !mount_guard_would_permit(box, MOUNT_GUARD_LOOK))
 		flags &= ENUM_NEGATE(MAILBOX_TRANSACTION_FLAG_REFRESH);
 	t = super(box)->transaction_begin(box, flags, reason);
 	mount_guard_end_absence(box);
-	MODULE_CONTEXT_SET(t, mount_guard_transaction_module, gt);
+	gt->transaction = t;
+	gt->next = gbox->transactions;
+	gbox->transactions = gt;
 	return t;
 }
 
@@ -108,8 +143,7 @@ transaction_commit(struct mailbox_transaction_context *t, struct mail_transactio
 		mount_guard_doubt_absence(box);
 	if (gt->spoilt_by != 0)
 		mount_guard_refuse_again(box, gt->spoilt_by);
-	i_free(gt->refused_save);
-	i_free(gt);
+	release(box, gt);
 	return ret;
 }
 
@@ -121,8 +155,7 @@ static void transaction_rollback(struct mailbox_transaction_context *t)
 	super(box)->transaction_rollback(t);
 	if (mount_guard_leave(box, &gt->permit))
 		mount_guard_doubt_absence(box);
-	i_free(gt->refused_save);
-	i_free(gt);
+	release(box, gt);
 }
 
 /* sdbox synchronises the mailbox when it commits, and begins with the rebuild that is due; mdbox leaves that for later. */

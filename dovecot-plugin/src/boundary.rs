@@ -26,9 +26,6 @@ const FLAG_INBOX: u32 = 1;
 /// Nothing is refused yet: a precaution.
 const FLAG_QUIET: u32 = 2;
 
-/// The mount table is looked at, though it was in this turn.
-const FLAG_NOW: u32 = 4;
-
 thread_local! {
     /// Dovecot's processes have one thread; what mount-core gives belongs to one.
     static GUARDS: RefCell<Guards> = RefCell::default();
@@ -60,6 +57,7 @@ pub struct Outcome {
     reserved: u32,
     permit: u64,
     epoch: u64,
+    assurance: u64,
     client: [u8; 512],
     log: [u8; 1536],
 }
@@ -76,7 +74,7 @@ pub struct RawSettings {
 }
 
 const _: () = assert!(size_of::<Place>() == 16 && size_of::<Question>() == 40);
-const _: () = assert!(size_of::<Outcome>() == 2072 && size_of::<RawSettings>() == 48);
+const _: () = assert!(size_of::<Outcome>() == 2080 && size_of::<RawSettings>() == 48);
 
 /// Keeps what leads outside, for a process that is going to change its root; to be called before it does.
 #[unsafe(no_mangle)]
@@ -110,11 +108,11 @@ pub unsafe extern "C" fn mount_guard_open(settings: *const RawSettings) -> u32 {
     catch_unwind(AssertUnwindSafe(open)).ok().flatten().unwrap_or(0)
 }
 
-/// 1 when nothing is registered, so that every question would be permitted.
+/// The assurance that is in force: whatever was permitted with it still is. 0 when there is none.
 #[unsafe(no_mangle)]
-pub extern "C" fn mount_guard_is_idle(guard: u32, now: u64) -> u32 {
-    let ask = || with_guards(|guards| guards.is_idle(guard, now));
-    u32::from(catch_unwind(AssertUnwindSafe(ask)).unwrap_or(false))
+pub extern "C" fn mount_guard_assurance(guard: u32, now: u64, at_once: u32) -> u64 {
+    let ask = || with_guards(|guards| guards.assurance(guard, now, at_once != 0));
+    catch_unwind(AssertUnwindSafe(ask)).unwrap_or(0)
 }
 
 /// Tells root that a store lies in this directory. Never waits, and nobody learns whether it worked.
@@ -203,6 +201,7 @@ unsafe fn answer_into(result: *mut Outcome, decide: impl FnOnce() -> Answer) {
     words::fit(&answer.log, &mut outcome.log);
     outcome.permit = answer.permit;
     outcome.epoch = answer.epoch;
+    outcome.assurance = answer.assurance;
     outcome.answer = if answer.permitted { PERMITTED } else { 0 };
 }
 
@@ -215,7 +214,7 @@ unsafe fn ask(question: *const Question, pin: bool) -> Answer {
     let needed = unsafe { needed_paths(question) };
     let Some((moment, paths)) = needed else { return refuse_unknown() };
     let is = |flag| question.flags & flag != 0;
-    let manner = Manner { pin, quiet: is(FLAG_QUIET), now: is(FLAG_NOW) };
+    let manner = Manner { pin, quiet: is(FLAG_QUIET) };
     with_guards(|guards| guards.ask(question.guard, question.now, moment.operation(), &paths, manner))
 }
 
@@ -294,6 +293,7 @@ mod tests {
             reserved: 0,
             permit: 7,
             epoch: 7,
+            assurance: 7,
             client: [b'x'; 512],
             log: [b'x'; 1536],
         }
@@ -320,7 +320,10 @@ mod tests {
     }
 
     fn is_refused(outcome: &Outcome) -> bool {
-        outcome.answer == 0 && outcome.permit == 0 && outcome.client.starts_with(b"[UNAVAILABLE] ")
+        outcome.answer == 0
+            && outcome.permit == 0
+            && outcome.assurance == 0
+            && outcome.client.starts_with(b"[UNAVAILABLE] ")
     }
 
     #[test]
@@ -357,6 +360,12 @@ mod tests {
         // SAFETY: the outcome is writable.
         unsafe { answer_into(&raw mut outcome, || panic!("as a bug would")) };
         assert!(is_refused(&outcome));
+    }
+
+    #[test]
+    fn guard_that_nobody_opened_assures_of_nothing() {
+        assert_eq!(mount_guard_assurance(0, 1, 0), 0);
+        assert_eq!(mount_guard_assurance(99, 1, 1), 0);
     }
 
     #[test]

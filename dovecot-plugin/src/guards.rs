@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use crate::judge::{Judge, Manner, Permit, Refused};
-use crate::permitted::BELIEVED;
+use crate::permitted::{BELIEVED, NOTHING_REGISTERED};
 use crate::said::Said;
 use crate::settings::Settings;
 use crate::words;
@@ -19,6 +19,8 @@ pub(crate) struct Answer {
     pub(crate) permit: u64,
     /// The number of the epoch that a question was answered in, 0 when nobody could tell.
     pub(crate) epoch: u64,
+    /// The assurance with which it was permitted, 0 when it was not.
+    pub(crate) assurance: u64,
     pub(crate) client: String,
     /// Empty when it was logged before.
     pub(crate) log: String,
@@ -100,28 +102,28 @@ impl Guards {
         let outcome = if manner.pin {
             guard.judge.authorize(turn, operation, paths).map(Some)
         } else {
-            guard.judge.verdict(turn, operation, paths, manner).map(|()| None)
+            guard.judge.verdict(turn, operation, paths).map(|()| None)
         };
-        let epoch = guard.judge.epoch();
+        let (epoch, assurance) = (guard.judge.epoch(), guard.judge.assured());
         match outcome {
             Err(refused) => Answer { epoch, ..guard.refuse(&refused, manner) },
             Ok(permit) => {
                 // The empty path is what a refusal without a mountpoint was remembered by.
                 guard.said.permitted(Path::new(""), operation);
                 paths.iter().for_each(|path| guard.said.permitted(path, operation));
-                Answer { permit: self.keep(index, turn, permit), epoch, ..Answer::permitted() }
+                Answer { permit: self.keep(index, turn, permit), epoch, assurance, ..Answer::permitted() }
             }
         }
     }
 
-    /// Whether nothing is registered: then there is nothing to ask, and nothing refuses any more.
-    pub(crate) fn is_idle(&mut self, number: u32, turn: u64) -> bool {
-        let Some(guard) = self.guards.get_mut((number as usize).wrapping_sub(1)) else { return false };
-        let idle = guard.judge.is_idle(turn);
-        if idle {
+    /// What may be relied on in this turn; 0 where everything is to be asked. See [`Judge::assurance`].
+    pub(crate) fn assurance(&mut self, number: u32, turn: u64, now: bool) -> u64 {
+        let Some(guard) = self.guards.get_mut((number as usize).wrapping_sub(1)) else { return 0 };
+        let assurance = guard.judge.assurance(turn, now);
+        if assurance == NOTHING_REGISTERED {
             guard.said.all_permitted();
         }
-        idle
+        assurance
     }
 
     /// Tells root that a store lies in this directory.
@@ -184,6 +186,7 @@ impl Guard {
             permitted: self.settings.log_only,
             permit: 0,
             epoch: 0,
+            assurance: 0,
             client: words::for_client(refused.state, self.settings.message.as_deref()),
             log: if news { refused.line.clone() } else { String::new() },
         }

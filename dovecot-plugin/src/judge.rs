@@ -7,7 +7,7 @@ use mount_core::{
     Cause, Directories, Epoch, Error, ErrorKind, Mounts, Operation, Outside, Refusal, State, WhenMissing,
 };
 
-use crate::permitted::Permitted;
+use crate::permitted::{NOTHING_REGISTERED, Permitted};
 use crate::told::Told;
 
 pub(crate) use mount_core::Permit;
@@ -132,8 +132,6 @@ pub(crate) struct Manner {
     pub(crate) pin: bool,
     /// A precaution: nothing is refused yet, so there is nothing to log.
     pub(crate) quiet: bool,
-    /// Look at the mount table, though it was looked at in this turn: what was permitted still is when it is the same.
-    pub(crate) now: bool,
 }
 
 impl Judge {
@@ -159,9 +157,24 @@ impl Judge {
         Ok(self.opened.insert(opened))
     }
 
-    /// Whether nothing is registered, so that there is nothing to ask about.
-    pub(crate) fn is_idle(&mut self, turn: u64) -> bool {
-        self.open(turn).is_ok_and(|opened| opened.mounts.is_empty())
+    /// The assurance that is in force, see [`Permitted::assurance`]; [`NOTHING_REGISTERED`] where everything is
+    /// permitted, 0 without a registry. The mount table is looked at when this turn has not had a look, and when `now`
+    /// is asked for.
+    pub(crate) fn assurance(&mut self, turn: u64, now: bool) -> u64 {
+        let Ok(opened) = self.open(turn) else { return 0 };
+        if opened.mounts.is_empty() {
+            return NOTHING_REGISTERED;
+        }
+        if now {
+            opened.looked = None;
+        }
+        opened.look(turn);
+        opened.permitted.assurance()
+    }
+
+    /// The same as of the last look.
+    pub(crate) fn assured(&self) -> u64 {
+        self.opened.as_ref().map_or(0, |opened| opened.permitted.assurance())
     }
 
     /// The number of the epoch that was looked at last; 0 when none was.
@@ -187,12 +200,8 @@ impl Judge {
         turn: u64,
         operation: Operation,
         paths: &[&Path],
-        manner: Manner,
     ) -> Result<(), Refused> {
         let opened = self.open(turn).map_err(|error| no_registry(operation, error))?;
-        if manner.now {
-            opened.looked = None;
-        }
         let epoch = opened.look(turn);
         for path in paths {
             if !opened.permitted.has(operation, path) {
@@ -241,9 +250,9 @@ mod tests {
         let (state_dir, run_dir) = (PathBuf::from("/var/lib/dovecot"), PathBuf::from("/run/dovecot"));
         let chroot = Some(PathBuf::from("/srv/jail"));
         let mut judge = Judge::new(Ok(Source { state_dir, run_dir, required: false, chroot }), None);
-        let refused = judge.verdict(1, Operation::Open, &[Path::new("/mail")], Manner::default());
+        let refused = judge.verdict(1, Operation::Open, &[Path::new("/mail")]);
         let line = refused.expect_err("nothing can be judged").line;
         assert!(line.contains("/srv/jail") && line.contains("use mail_chroot"), "{line}");
-        assert!(!judge.is_idle(1));
+        assert_eq!(judge.assurance(1, false), 0);
     }
 }

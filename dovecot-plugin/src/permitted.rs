@@ -2,6 +2,7 @@
 
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use hashbrown::HashSet;
@@ -17,10 +18,17 @@ pub(crate) const BELIEVED: Duration = Duration::from_secs(10);
 /// More paths than this remembered, and the memory starts anew: a process may serve many users.
 const MAX_REMEMBERED: usize = 1024;
 
+/// As an assurance: nothing is registered, and so everything permitted.
+pub(crate) const NOTHING_REGISTERED: u64 = u64::MAX;
+
+/// How many assurances this process has given: a number is never given twice.
+static ASSURANCES: AtomicU64 = AtomicU64::new(1);
+
 /// The paths permitted in the present epoch. That something was refused is never remembered.
 #[derive(Debug, Default)]
 pub(crate) struct Permitted {
     since: Option<(Epoch, Instant)>,
+    assurance: u64,
     /// For operations that only read, and for those that write. By their bytes, which is many times as fast.
     paths: [HashSet<Box<[u8]>>; 2],
 }
@@ -32,8 +40,15 @@ impl Permitted {
         let same = |(before, since): (Epoch, Instant)| before == epoch && now - since < BELIEVED;
         if !self.since.is_some_and(same) {
             self.since = Some((epoch, now));
+            self.assurance = ASSURANCES.fetch_add(1, Ordering::Relaxed);
             self.forget();
         }
+    }
+
+    /// The number of the present epoch, or of the part of it in which nothing was forgotten on purpose: what was
+    /// permitted with the same number is permitted. 0 before the first.
+    pub(crate) fn assurance(&self) -> u64 {
+        self.assurance
     }
 
     /// Whether it was permitted; what may be written may be read.

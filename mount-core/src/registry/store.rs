@@ -1,6 +1,6 @@
 //! Both registry files together.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::document::Observed;
@@ -20,6 +20,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 #[derive(Debug, Clone)]
 pub struct Store {
     directories: Directories,
+    /// Of the two files the one that is looked at for each verdict.
+    runtime: PathBuf,
     patience: Duration,
     /// Where the paths of the directories begin.
     root: Root,
@@ -43,7 +45,7 @@ impl Store {
     /// The registry in `directories`. Nothing is looked at yet.
     #[must_use]
     pub fn new(directories: Directories) -> Self {
-        Store { directories, patience: PATIENCE, root: Root::Own }
+        Store { runtime: directories.runtime(), directories, patience: PATIENCE, root: Root::Own }
     }
 
     /// The same, with writers that wait at most this long for each other (10 s otherwise).
@@ -106,7 +108,7 @@ impl Store {
     /// [`ErrorKind::Permission`], [`ErrorKind::Io`], and [`ErrorKind::DamagedRegistry`] for a symbolic
     /// link that leads nowhere.
     pub fn stamp(&self) -> Result<Stamp, Error> {
-        match Stamp::of(&self.root, &self.directories.runtime())? {
+        match Stamp::of(&self.root, &self.runtime)? {
             Stamp::Absent => Stamp::of(&self.root, &self.directories.persistent()),
             stamp => Ok(stamp),
         }
