@@ -22,6 +22,9 @@ const COMMANDS: [(&str, &str); 4] = [
     ("APPEND", APPEND),
 ];
 
+/// Mails in files of their own: by an index that says which there are, and by the names of the files.
+const FORMATS: [(&str, Format); 2] = [("sdbox", Format::Sdbox), ("maildir", Format::Maildir)];
+
 /// How long a turn takes: each of the servers has caches of its own to fill.
 const TURN: Duration = Duration::from_millis(4);
 
@@ -34,6 +37,7 @@ const SESSIONS: usize = 5;
 /// What one command costs with so many registered mountpoints, as a multiple of what it costs without the plugin.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Cost {
+    pub format: String,
     pub command: String,
     pub registered: usize,
     pub instructions: f64,
@@ -43,6 +47,7 @@ pub(crate) struct Cost {
 /// What one command costs without the plugin.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Stock {
+    pub format: String,
     pub command: String,
     pub instructions: u64,
     pub microseconds: f64,
@@ -69,39 +74,50 @@ pub(crate) struct Plugin {
 
 pub(crate) fn measure(scratch: &Path) -> Plugin {
     let still = still(scratch);
-    let guarded = |registered| (registered, start(&format!("cost-{registered}"), Some(registered)));
+    let mut plugin = Plugin { stock: Vec::new(), costs: Vec::new(), memory: Vec::new() };
+    for format in FORMATS {
+        commands(&mut plugin, format, &still);
+    }
+    let stock = start("stock", Format::Sdbox, None);
+    plugin.memory = [1, 10_000].map(|registered| memory(&stock, registered)).into();
+    plugin
+}
+
+/// What the commands cost in mailboxes of one format.
+fn commands(plugin: &mut Plugin, (format, kind): (&str, Format), still: &Path) {
+    let guarded = |registered| (registered, start(&format!("{format}-{registered}"), kind, Some(registered)));
     let servers = [0, 1, 1_000].map(guarded);
-    let stock = start("stock", None);
-    let (mut stocks, mut costs) = (Vec::new(), Vec::new());
+    let stock = start(&format!("{format}-stock"), kind, None);
     for (name, command) in COMMANDS {
         let (own, figures) = processor_time(&stock, &servers, command);
-        let counted = instructions(&stock, command, &still);
+        let counted = instructions(&stock, command, still);
         for ((registered, server), figure) in servers.iter().zip(figures) {
-            let instructions = instructions(server, command, &still) as f64 / counted as f64;
-            costs.push(Cost {
+            let instructions = instructions(server, command, still) as f64 / counted as f64;
+            plugin.costs.push(Cost {
+                format: format.to_owned(),
                 command: name.to_owned(),
                 registered: *registered,
                 instructions,
                 processor_time: figure.ratio,
             });
         }
-        stocks.push(Stock {
+        plugin.stock.push(Stock {
+            format: format.to_owned(),
             command: name.to_owned(),
             instructions: counted,
             microseconds: own.nanoseconds / 1000.0,
             control: own.ratio,
         });
     }
-    drop(servers);
-    Plugin { stock: stocks, costs, memory: [1, 10_000].map(|registered| memory(&stock, registered)).into() }
 }
 
 /// A server with the plugin and so many registered mountpoints, or without it. Its mail lies on the filesystem that is
 /// asked about elsewhere, in a directory of its own.
-fn start(name: &str, registered: Option<usize>) -> Dovecot {
-    let mut config = Config::new(Store::new(Format::Sdbox, mail().join(name)));
-    // Waiting for the disk is nothing that the guard adds to, and would only hide what it does.
-    config.extra = "mail_fsync = never\n".to_owned();
+fn start(name: &str, format: Format, registered: Option<usize>) -> Dovecot {
+    let mut config = Config::new(Store::new(format, mail().join(name)));
+    // Waiting for the disk is nothing that the guard adds to, and would only hide what it does. When the process for
+    // statistics is told something is chance.
+    config.extra = "mail_fsync = never\nstats_writer_socket_path =\n".to_owned();
     if registered.is_some() {
         config.mail_plugins = "mount_guard".to_owned();
         config.plugins = vec![library()];
@@ -167,7 +183,7 @@ fn instructions(dovecot: &Dovecot, command: &str, still: &Path) -> u64 {
 }
 
 fn memory(stock: &Dovecot, registered: usize) -> Memory {
-    let guarded = start(&format!("memory-{registered}"), Some(registered));
+    let guarded = start(&format!("memory-{registered}"), Format::Sdbox, Some(registered));
     let (with, without) = (footprints(&guarded), footprints(stock));
     let more = |of: &dyn Fn(&Footprint) -> f64| {
         let plain = Ratio::of(without.iter().map(of).collect()).median;

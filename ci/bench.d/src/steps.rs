@@ -40,13 +40,17 @@ pub(crate) fn count(process: Pid, work: impl FnOnce()) -> u64 {
 
 /// Steps until it is done. A signal, which the process does not get, wakes it from what it waits for.
 fn step(process: Pid, taken: &AtomicU64, done: &AtomicBool) -> nix::Result<()> {
+    let mut before = 0;
     loop {
         let signal = match waitpid(process, Some(WaitPidFlag::__WALL))? {
             WaitStatus::Stopped(_, Signal::SIGCONT) if done.load(Ordering::SeqCst) => {
                 return ptrace::detach(process, None);
             }
             WaitStatus::Stopped(_, Signal::SIGTRAP) => {
-                taken.fetch_add(1, Ordering::SeqCst);
+                // An instruction that repeats itself, as for filling memory, is stepped through byte by byte.
+                let next = ptrace::getregs(process)?.rip;
+                taken.fetch_add(u64::from(next != before), Ordering::SeqCst);
+                before = next;
                 None
             }
             WaitStatus::Stopped(_, Signal::SIGCONT) | WaitStatus::PtraceEvent(..) => None,

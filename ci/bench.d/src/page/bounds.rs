@@ -214,7 +214,10 @@ fn plugin(figures: &Figures) -> Vec<Bound> {
             COMMANDS.iter().find(|(registered, _)| *registered == cost.registered).map(|(_, limit)| *limit);
         let kinds = [("instructions", cost.instructions), ("processor time", cost.processor_time.median)];
         kinds.into_iter().filter_map(move |(kind, multiple)| {
-            let what = format!("{} with the plugin, {} registered: {kind}", cost.command, cost.registered);
+            let what = format!(
+                "{} of {} with the plugin, {} registered: {kind}",
+                cost.command, cost.format, cost.registered
+            );
             Some(Bound::at_most(what, multiple, limit?))
         })
     });

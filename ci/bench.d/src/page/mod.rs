@@ -113,15 +113,23 @@ fn contention(figures: &Figures) -> Option<String> {
 
 fn plugin(figures: &Figures) -> Option<String> {
     let plugin = &figures.plugin.as_ref()?.measured;
-    let mut stock = Table::new(["command", "instructions", "processor time (us)", "against itself"]);
+    let mut stock =
+        Table::new(["format", "command", "instructions", "processor time (us)", "against itself"]);
     for own in &plugin.stock {
         let instructions = own.instructions.to_string();
-        stock.row([own.command.as_str(), &instructions, &number(own.microseconds), &fine(own.control)]);
+        stock.row([
+            own.format.as_str(),
+            own.command.as_str(),
+            &instructions,
+            &number(own.microseconds),
+            &fine(own.control),
+        ]);
     }
-    let mut costs = Table::new(["command", "registered", "instructions", "processor time"]);
+    let mut costs = Table::new(["format", "command", "registered", "instructions", "processor time"]);
     for cost in &plugin.costs {
         let registered = cost.registered.to_string();
         costs.row([
+            cost.format.as_str(),
             cost.command.as_str(),
             &registered,
             &format!("{:.4}", cost.instructions),
@@ -135,7 +143,7 @@ fn plugin(figures: &Figures) -> Option<String> {
         memory.row([registered, kibibytes(more.private.median), kibibytes(more.proportional.median)]);
     }
     Some(format!(
-        "\n## The plugin\n\nCommands of an IMAP session with the plugin, as multiples of the same session without it: sdbox on \
+        "\n## The plugin\n\nCommands of an IMAP session with the plugin, as multiples of the same session without it: on \
          ext4, all servers\nbeside each other, in turns. Instructions are those in user space, counted step by step by \
          `ptrace`, which is exact and leaves\nthe system calls to the kernel, while the clock of the process stands still; what those cost is in \
          the processor time, user\nand system, of the process.\n\n{costs}\nWithout the plugin; *against itself* is how far the processor times can be \
