@@ -33,7 +33,7 @@ impl Kernel {
         Kernel {
             id,
             mount_root: reused.is_some_and(|root| root.mount_root.is_some()),
-            statmount: unique.is_some_and(|id| sys::statmount(id).is_ok()),
+            statmount: unique.is_some_and(sys::mount_exists),
             openat2: matches!(
                 sys::openat2(At::Cwd, b"/", libc::O_PATH, 0, libc::RESOLVE_CACHED),
                 Ok(_) | Err(Errno::EAGAIN)

@@ -173,7 +173,7 @@ pub(crate) fn openat(at: At<'_>, path: &[u8], flags: c_int) -> Result<OwnedFd> {
 
 /// The fixed part of the kernel's `struct statmount`, followed by the text the `u32` offsets point into.
 #[repr(C)]
-struct RawStatmount {
+struct RawStatmount<const TEXT: usize> {
     size: u32,
     mnt_opts: u32,
     mask: u64,
@@ -197,11 +197,14 @@ struct RawStatmount {
     fs_subtype: u32,
     sb_source: u32,
     spare: [u64; 48],
-    text: [u8; STATMOUNT_TEXT],
+    text: [u8; TEXT],
 }
 
-/// Room for the strings: a root, a source and options of a page each.
-const STATMOUNT_TEXT: usize = 3 * 4096;
+/// Room for the strings as they mostly are: more is pages of the stack that a command that asks once never touched.
+const STATMOUNT_TEXT: usize = 1024;
+
+/// A root, a source and options of a page each.
+const STATMOUNT_TEXT_MAX: usize = 3 * 4096;
 
 #[repr(C)]
 struct MountIdRequest {
@@ -240,71 +243,84 @@ pub(crate) struct MountStat {
 /// `statmount(id)` by unique mount id (6.8): walks no path, touches no filesystem. `ENOENT` after an unmount,
 /// lazy ones included.
 pub(crate) fn statmount(unique_id: u64) -> Result<MountStat> {
-    let mut answer = MaybeUninit::<RawStatmount>::zeroed();
+    match statmount_within::<STATMOUNT_TEXT>(unique_id) {
+        Err(Errno::EOVERFLOW) => statmount_within::<STATMOUNT_TEXT_MAX>(unique_id),
+        other => other,
+    }
+}
+
+#[inline(never)]
+fn statmount_within<const TEXT: usize>(unique_id: u64) -> Result<MountStat> {
     let wanted = STATMOUNT_SB_BASIC
         | STATMOUNT_MNT_BASIC
         | STATMOUNT_MNT_ROOT
         | STATMOUNT_FS_TYPE
+        | STATMOUNT_MNT_OPTS
         | STATMOUNT_FS_SUBTYPE
         | STATMOUNT_SB_SOURCE;
-    let mut ask = |wanted| ask_statmount(unique_id, wanted, &mut answer, size_of::<RawStatmount>());
-    match ask(wanted | STATMOUNT_MNT_OPTS) {
-        // The options of an overlay of many layers don't fit; those of a filesystem that may have had an emergency do.
-        Err(Errno::EOVERFLOW) => ask(wanted)?,
-        other => other?,
-    }
-    // SAFETY: zeroed before the call, and all-zero bytes are a valid value of this plain structure.
-    let answer = unsafe { answer.assume_init_ref() };
-    let text = |bit: u64, offset: u32| (answer.mask & bit != 0).then(|| text_at(&answer.text, offset));
-    let mut fs_type = text(STATMOUNT_FS_TYPE, answer.fs_type).unwrap_or_default();
-    if let Some(subtype) = text(STATMOUNT_FS_SUBTYPE, answer.fs_subtype).filter(|subtype| !subtype.is_empty())
-    {
-        fs_type.push(b'.');
-        fs_type.extend_from_slice(&subtype);
-    }
-    let options = text(STATMOUNT_MNT_OPTS, answer.mnt_opts).unwrap_or_default();
+    let answer = ask_statmount::<TEXT>(unique_id, wanted)?;
+    let options = answer.text(STATMOUNT_MNT_OPTS, answer.mnt_opts).unwrap_or_default();
     let emergency = options.split(|byte| *byte == b',').any(|option| option == b"emergency_ro");
     Ok(MountStat {
         reused_id: answer.mnt_id_old,
         parent: answer.mnt_parent_id,
-        fs_type,
+        fs_type: answer.fs_type(),
         device: (answer.sb_dev_major, answer.sb_dev_minor),
-        root: text(STATMOUNT_MNT_ROOT, answer.mnt_root).unwrap_or_default(),
-        source: text(STATMOUNT_SB_SOURCE, answer.sb_source),
+        root: answer.text(STATMOUNT_MNT_ROOT, answer.mnt_root).unwrap_or_default().to_vec(),
+        source: answer.text(STATMOUNT_SB_SOURCE, answer.sb_source).map(<[u8]>::to_vec),
         read_only: answer.mnt_attr & MOUNT_ATTR_RDONLY != 0
             || u64::from(answer.sb_flags) & libc::MS_RDONLY != 0
             || emergency,
     })
 }
 
-/// Whether a mount by this unique id is attached in this namespace (6.8). Cheaper than all that is known of it.
-pub(crate) fn mount_exists(unique_id: u64) -> bool {
-    let mut answer = MaybeUninit::<RawStatmount>::uninit();
-    ask_statmount(unique_id, STATMOUNT_MNT_BASIC, &mut answer, mem::offset_of!(RawStatmount, text)).is_ok()
+/// The type of a mount's filesystem, and the unique id of the mount that it is mounted on: a fifth of the price of all
+/// that [`statmount`] tells.
+pub(crate) fn mounted_on(unique_id: u64) -> Result<(Vec<u8>, u64)> {
+    let wanted = STATMOUNT_MNT_BASIC | STATMOUNT_FS_TYPE | STATMOUNT_FS_SUBTYPE;
+    let answer = ask_statmount::<STATMOUNT_TEXT>(unique_id, wanted)?;
+    Ok((answer.fs_type(), answer.mnt_parent_id))
 }
 
-/// Has the kernel fill in the first `size` bytes.
-fn ask_statmount(
-    unique_id: u64,
-    wanted: u64,
-    answer: &mut MaybeUninit<RawStatmount>,
-    size: usize,
-) -> Result<()> {
+/// Whether a mount by this unique id is attached in this namespace (6.8). Cheaper than all that is known of it.
+pub(crate) fn mount_exists(unique_id: u64) -> bool {
+    ask_statmount::<0>(unique_id, STATMOUNT_MNT_BASIC).is_ok()
+}
+
+fn ask_statmount<const TEXT: usize>(unique_id: u64, wanted: u64) -> Result<RawStatmount<TEXT>> {
     let request = MountIdRequest {
         size: u32::try_from(size_of::<MountIdRequest>()).map_err(|_| Errno::EOVERFLOW)?,
         spare: 0,
         mnt_id: unique_id,
         param: wanted,
     };
-    let size = size.min(size_of::<RawStatmount>());
+    let mut answer = MaybeUninit::<RawStatmount<TEXT>>::zeroed();
+    let size = size_of::<RawStatmount<TEXT>>();
     // SAFETY: `request` carries its own size, `answer` is writable for `size` bytes; both outlive the call.
     let result = unsafe { libc::syscall(SYS_STATMOUNT, &raw const request, answer.as_mut_ptr(), size, 0) };
-    Errno::result(result).map(drop)
+    Errno::result(result)?;
+    // SAFETY: zeroed before the call, and all-zero bytes are a valid value of this plain structure.
+    Ok(unsafe { answer.assume_init() })
 }
 
-fn text_at(text: &[u8], offset: u32) -> Vec<u8> {
+impl<const TEXT: usize> RawStatmount<TEXT> {
+    /// What lies at an offset, if the kernel says that it has put it there.
+    fn text(&self, bit: u64, offset: u32) -> Option<&[u8]> {
+        (self.mask & bit != 0).then(|| text_at(&self.text, offset))
+    }
+
+    fn fs_type(&self) -> Vec<u8> {
+        let fs_type = self.text(STATMOUNT_FS_TYPE, self.fs_type).unwrap_or_default();
+        match self.text(STATMOUNT_FS_SUBTYPE, self.fs_subtype) {
+            None | Some([]) => fs_type.to_vec(),
+            Some(subtype) => [fs_type, subtype].join(&b'.'),
+        }
+    }
+}
+
+fn text_at(text: &[u8], offset: u32) -> &[u8] {
     let from = usize::try_from(offset).ok().and_then(|offset| text.get(offset..)).unwrap_or_default();
-    from.split(|byte| *byte == 0).next().unwrap_or_default().to_vec()
+    from.split(|byte| *byte == 0).next().unwrap_or_default()
 }
 
 /// `open_tree(OPEN_TREE_CLONE)` (5.2): a copy of the mount that a directory lies in, beginning at that directory,
@@ -333,13 +349,6 @@ pub(crate) fn set_attributes(fd: BorrowedFd<'_>, flags: c_int) -> Result<()> {
     // SAFETY: the kernel reads an int, whatever the number's own size says, and `flags` outlives the call.
     let result = unsafe { libc::ioctl(fd.as_raw_fd(), libc::FS_IOC_SETFLAGS, &raw const flags) };
     Errno::result(result).map(drop)
-}
-
-/// `sync_file_range`: has the disk begin to write what a file has in memory, and doesn't wait. Merely a hint that may be
-/// ignored: what goes wrong is told by the `fsync` that follows.
-pub(crate) fn begin_writeback(fd: BorrowedFd<'_>) {
-    // SAFETY: takes numbers and no pointer.
-    unsafe { libc::sync_file_range(fd.as_raw_fd(), 0, 0, libc::SYNC_FILE_RANGE_WRITE) };
 }
 
 /// Runs `work` in a forked process, which exits with the status that it returns, with 101 when it panics.

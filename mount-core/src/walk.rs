@@ -342,10 +342,10 @@ impl Walker {
     pub(crate) fn is_reached_locally(&self, mount: u64, parent: u64) -> bool {
         let (mut below, mut id) = (mount, parent);
         loop {
-            match sys::statmount(id) {
-                Ok(mount) if !is_local(&mount.fs_type) => return false,
-                Ok(mount) if mount.parent == id || mount.parent == 0 => return true,
-                Ok(mount) => (below, id) = (id, mount.parent),
+            match sys::mounted_on(id) {
+                Ok((fs_type, _)) if !is_local(&fs_type) => return false,
+                Ok((_, parent)) if parent == id || parent == 0 => return true,
+                Ok((_, parent)) => (below, id) = (id, parent),
                 // What the root is mounted on is in no namespace, and told to the privileged only; no walk passes it.
                 Err(_) => return self.is_own_root(below),
             }
@@ -353,18 +353,17 @@ impl Walker {
     }
 
     fn is_own_root(&self, mount: u64) -> bool {
-        let (at, way) = self.root.at(b"/");
-        sys::look(at, way, self.kernel.id).is_ok_and(|root| root.mount_id == Some(mount))
+        sys::look(At::Cwd, b"/", self.kernel.id).is_ok_and(|root| root.mount_id == Some(mount))
     }
 
     fn is_local_mount(&self, id: u64) -> bool {
         if let Some(local) = self.local.borrow().get(&id) {
             return *local;
         }
-        let Ok(mount) = sys::statmount(id) else {
+        let Ok((fs_type, _)) = sys::mounted_on(id) else {
             return false;
         };
-        let local = is_local(&mount.fs_type);
+        let local = is_local(&fs_type);
         let mut remembered = self.local.borrow_mut();
         if remembered.len() >= MAX_REMEMBERED {
             remembered.clear();
