@@ -11,7 +11,6 @@ use crate::error::Error;
 use crate::path;
 use crate::registered::Registered;
 use crate::registry::{PASSES, Snapshot, Source, Table};
-use crate::state::State;
 
 /// All registered mountpoints, by path.
 #[derive(Debug, Default)]
@@ -57,20 +56,6 @@ impl Index {
         }
         let all = Rc::new(Surroundings::of(source.whole()?));
         Ok(Some(Rc::clone(self.all.get_or_init(|| all))))
-    }
-
-    /// Whether a mountpoint that decides anything is registered at a clean path or above it, but longer than `above` bytes.
-    ///
-    /// # Errors
-    /// As [`Source::whole`].
-    pub(crate) fn has_mountpoint_beyond(&self, path: &[u8], above: usize) -> Result<bool, Error> {
-        if path.len() <= above {
-            return Ok(false);
-        }
-        let Some(around) = self.around(path)? else { return Ok(false) };
-        let counts = |registered: Registered| registered.state != State::Ignore;
-        let mut ends = path::prefix_ends(path).enumerate().filter(|(_, end)| *end > above);
-        Ok(ends.any(|(before, end)| around.at(before + 1, &path[..end]).is_some_and(counts)))
     }
 }
 
@@ -118,6 +103,19 @@ mod tests {
         std::fs::write(directories.persistent(), format!("# mountguard 1 generation=0\n{lines}"))
             .expect("write a registry");
         Index::new(Store::new(directories).open_effective().expect("a registry")).expect("a registry")
+    }
+
+    /// The same lines, in a file that is long enough for an index.
+    fn long_index(lines: &str) -> Index {
+        let [state, run] = [(); 2].map(|()| tempfile::tempdir().expect("a directory"));
+        let store = Store::new(Directories { state: state.path().into(), run: run.path().into() });
+        let remarks = "#\n".repeat(4096);
+        let text = format!("# mountguard 1 generation=0\n{remarks}{lines}");
+        std::fs::write(store.directories().persistent(), text).expect("write a registry");
+        store.restore().expect("the runtime file and its index");
+        let source = store.open_effective().expect("a registry").expect("a registry");
+        assert!(source.has_index());
+        Index::new(Some(source)).expect("a registry")
     }
 
     fn table(index: &Index) -> Rc<Surroundings> {
@@ -176,6 +174,17 @@ mod tests {
             asked in prop::collection::vec("[abc]|ab|\\\\b", 1..5),
         ) {
             let index = index(&lines.concat());
+            prop_assume!(!index.is_empty());
+            let asked = format!("/{}", asked.join("/"));
+            prop_assert_eq!(ask(&index, &asked), hits(&table(&index), &asked));
+        }
+
+        #[test]
+        fn index_finds_what_the_table_finds(
+            lines in prop::collection::vec(line(), 0..30),
+            asked in prop::collection::vec("[abc]|ab|\\\\b", 1..5),
+        ) {
+            let index = long_index(&lines.concat());
             prop_assume!(!index.is_empty());
             let asked = format!("/{}", asked.join("/"));
             prop_assert_eq!(ask(&index, &asked), hits(&table(&index), &asked));

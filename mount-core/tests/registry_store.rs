@@ -7,7 +7,7 @@ use std::thread;
 use std::time::Duration;
 
 use mount_core::registry::{Content, Directories, Entry, Pattern, SIZE_MAX, Snapshot, Stamp, Store, Stuck};
-use mount_core::{Error, ErrorKind, State};
+use mount_core::{Cause, Error, ErrorKind, Mounts, Operation, State, WhenMissing};
 use tempfile::TempDir;
 
 /// A registry in directories of its own.
@@ -401,4 +401,77 @@ fn runtime_file_copied_over_a_lost_persistent_one_registers_no_child() {
     registry.add(&["/srv/a"]).expect("a write");
     assert!(!registry.texts().0.contains("bob"), "{}", registry.texts().0);
     assert!(registry.texts().1.contains("bob"), "{}", registry.texts().1);
+}
+
+/// A registry that is long enough for an index, and a guard that has asked nothing yet.
+fn long_registry() -> Registry {
+    let registry = Registry::new();
+    let paths: Vec<String> = (0..500).map(|number| format!("/srv/tenant-{number}")).collect();
+    registry.add(&paths.iter().map(String::as_str).collect::<Vec<_>>()).expect("a write");
+    registry
+}
+
+fn is_refused(registry: &Registry, path: &str) -> bool {
+    let mounts = Mounts::open(registry.store.directories(), WhenMissing::Refuse).expect("a registry");
+    mounts.verdict(Operation::Open, Path::new(path)).is_err()
+}
+
+#[test]
+fn long_registry_is_judged_alike_with_its_index_without_it_and_with_one_that_is_none() {
+    let registry = long_registry();
+    let index = registry.store.directories().index();
+    let judge = || {
+        ["/srv/tenant-7/bob", "/srv/tenant-499", "/srv/tenant-500", "/srv"]
+            .map(|path| is_refused(&registry, path))
+    };
+    assert_eq!(judge(), [true, true, false, false]);
+    let bytes = fs::read(&index).expect("an index");
+    for cut_off in [0, 10, 100, bytes.len() / 2] {
+        fs::write(&index, &bytes[..cut_off]).expect("a damaged index");
+        assert_eq!(judge(), [true, true, false, false], "cut off after {cut_off} bytes");
+    }
+    let counts = 16 + 40;
+    fs::write(&index, [&bytes[..counts], &[0xff; 8], &bytes[counts + 8..]].concat())
+        .expect("a damaged index");
+    assert_eq!(judge(), [true, true, false, false], "numbers that lead far beyond its end");
+    fs::remove_file(&index).expect("remove the index");
+    assert_eq!(judge(), [true, true, false, false]);
+}
+
+#[test]
+fn runtime_file_edited_in_its_place_is_not_judged_by_the_index_of_what_it_was() {
+    let registry = long_registry();
+    let text = text(&registry.runtime()).replace("tenant-300\n", "tenant-3XX\n");
+    fs::write(registry.runtime(), text).expect("an edit of the same length");
+    assert_eq!(["/srv/tenant-300", "/srv/tenant-3XX"].map(|path| is_refused(&registry, path)), [false, true]);
+}
+
+#[test]
+fn runtime_file_edited_since_it_was_opened_is_judged_as_it_is_now() {
+    let registry = long_registry();
+    let mounts = Mounts::open(registry.store.directories(), WhenMissing::Refuse).expect("a registry");
+    let text = text(&registry.runtime()).replace("tenant-2", "longer-than-tenant-2");
+    fs::write(registry.runtime(), text).expect("an edit that moves most lines");
+    for (path, is_refused) in
+        [("/srv/tenant-300", true), ("/srv/longer-than-tenant-200", true), ("/srv/tenant-200", false)]
+    {
+        assert_eq!(mounts.verdict(Operation::Open, Path::new(path)).is_err(), is_refused, "{path}");
+    }
+}
+
+#[test]
+fn damage_where_the_index_leads_is_met() {
+    let registry = long_registry();
+    let runtime = registry.runtime();
+    let modified = fs::metadata(&runtime).and_then(|metadata| metadata.modified()).expect("its time");
+    let text = text(&runtime).replace("tenant-300\n", "tenant-300\0");
+    fs::write(&runtime, text).expect("damage");
+    fs::File::options()
+        .append(true)
+        .open(&runtime)
+        .and_then(|file| file.set_modified(modified))
+        .expect("its time");
+    let mounts = Mounts::open(registry.store.directories(), WhenMissing::Refuse).expect("a sound beginning");
+    let refusal = mounts.verdict(Operation::Open, Path::new("/srv/tenant-300")).expect_err("a damaged line");
+    assert!(matches!(refusal.cause(), Cause::Registry(error) if error.kind() == ErrorKind::DamagedRegistry));
 }

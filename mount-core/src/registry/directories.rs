@@ -38,6 +38,12 @@ impl Directories {
         self.run.join("mounts")
     }
 
+    /// The file that tells where the lines of a long runtime file are. It may be missing.
+    #[must_use]
+    pub fn index(&self) -> PathBuf {
+        self.run.join("mounts-index")
+    }
+
     /// The file that writers lock. It is never removed, so that all of them lock the same one.
     #[must_use]
     pub fn lock(&self) -> PathBuf {

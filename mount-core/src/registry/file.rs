@@ -2,7 +2,6 @@
 
 use std::fs::{self, File, Metadata, OpenOptions};
 use std::io;
-use std::os::fd::AsFd;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -10,10 +9,9 @@ use std::sync::Arc;
 use super::content::{Content, raw_line_at, raw_lines};
 use super::format::{Header, Lines};
 use super::pieces::Pieces;
-use super::{Document, Listing, Pattern};
+use super::{Document, Listing, Pattern, Source};
 use crate::error::{Error, ErrorKind, quoted};
 use crate::root::Root;
-use crate::sys;
 
 /// Largest registry that is read, in bytes: some 500,000 mountpoints.
 pub const SIZE_MAX: u64 = 64 << 20;
@@ -51,6 +49,16 @@ impl Stamp {
             }
             Err(cause) => Err(Error::syscall("statx", path, cause)),
         }
+    }
+
+    /// Whether both are of a file that was not written to in between. It may have been renamed, which counts as its last
+    /// change.
+    pub(super) fn is_of_the_same_bytes(self, other: Self) -> bool {
+        let bytes = |stamp| match stamp {
+            Stamp::Absent => None,
+            Stamp::File { id, size, modified, .. } => Some((id, size, modified)),
+        };
+        bytes(self) == bytes(other)
     }
 
     pub(super) fn from_metadata(metadata: &Metadata) -> Self {
@@ -135,25 +143,29 @@ impl Listing for Snapshot {
 /// New bytes for a file, under another name until [`Replacement::publish`].
 pub(super) struct Replacement<'a> {
     path: &'a Path,
-    old: Option<&'a [u8]>,
+    old: Option<&'a Source>,
     new: File,
 }
 
 impl<'a> Replacement<'a> {
-    /// Writes `new` beside `path`, which holds `old`, and has the disk begin with it. Dropped unpublished, it leaves
-    /// nothing behind.
+    /// Writes `new` beside `path`, which holds `old`. Dropped unpublished, it leaves nothing behind.
     ///
     /// # Errors
     /// [`ErrorKind::Data`] when `path` is a symbolic link: a rename would replace the link and leave
     /// the file it leads to as it was. [`ErrorKind::Io`] and [`ErrorKind::Permission`] otherwise.
-    pub(super) fn stage(path: &'a Path, old: Option<&'a [u8]>, new: &Pieces<'_>) -> Result<Self, Error> {
+    pub(super) fn stage(path: &'a Path, old: Option<&'a Source>, new: &Pieces<'_>) -> Result<Self, Error> {
         if fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_symlink()) {
             let text = format!("registry {} is a symbolic link; change the file it leads to", quoted(path));
             return Err(Error::new(ErrorKind::Data, text));
         }
         let new = write(&temporary(path), new).inspect_err(|_| remove_temporary(path))?;
-        sys::begin_writeback(new.as_fd());
         Ok(Replacement { path, old, new })
+    }
+
+    /// What the new version will be known by, but for the time of its last change.
+    pub(super) fn stamp(&self) -> Result<Stamp, Error> {
+        let metadata = self.new.metadata().map_err(|cause| Error::syscall("statx", self.path, cause))?;
+        Ok(Stamp::from_metadata(&metadata))
     }
 
     /// Waits until the new bytes are on disk.
@@ -192,7 +204,8 @@ impl<'a> Replacement<'a> {
             return fs::remove_file(self.path).map_err(|cause| Error::syscall("unlink", self.path, cause));
         };
         let temporary = temporary(self.path);
-        let written = write(&temporary, &old.into())?;
+        // Its file is still open, though it has no name any more.
+        let written = write(&temporary, &old.whole()?.bytes().into())?;
         written.sync_all().map_err(|cause| Error::syscall("fsync", &temporary, cause))?;
         fs::rename(&temporary, self.path).map_err(|cause| Error::syscall("rename", &temporary, cause))
     }
@@ -214,6 +227,13 @@ fn temporary(path: &Path) -> PathBuf {
 }
 
 fn write(path: &Path, bytes: &Pieces<'_>) -> Result<File, Error> {
+    let file = create(path)?;
+    bytes.write_to(&file).map_err(|cause| Error::syscall("write", path, cause))?;
+    Ok(file)
+}
+
+/// An empty file in the place of whatever has that name.
+pub(super) fn create(path: &Path) -> Result<File, Error> {
     let failed = |operation| move |cause: io::Error| Error::syscall(operation, path, cause);
     match fs::remove_file(path) {
         Err(cause) if cause.kind() != io::ErrorKind::NotFound => return Err(failed("unlink")(cause)),
@@ -223,7 +243,6 @@ fn write(path: &Path, bytes: &Pieces<'_>) -> Result<File, Error> {
         OpenOptions::new().write(true).create_new(true).mode(0o644).open(path).map_err(failed("open"))?;
     // Mail processes of other users read it, whatever the umask of the writer.
     file.set_permissions(fs::Permissions::from_mode(0o644)).map_err(failed("fchmod"))?;
-    bytes.write_to(&file).map_err(failed("write"))?;
     Ok(file)
 }
 

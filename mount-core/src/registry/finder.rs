@@ -64,19 +64,30 @@ impl Finder {
 pub(super) fn enclosing(path: &[u8]) -> impl Fn(&[u8]) -> bool {
     let comparable = &path[..memchr(b'\\', path).unwrap_or(path.len())];
     move |line| {
-        // No memchr: the state before it is shorter than what that takes to begin.
-        let Some(space) = line.iter().position(|byte| *byte == b' ') else {
-            return false;
-        };
-        let listed = &line[space + 1..];
+        let Some(listed) = after_state(line) else { return false };
         matches!(listed.get(common(listed, comparable)), None | Some(b'\t' | b'\\' | b'/' | b'*'))
     }
 }
 
+/// What follows the state.
+pub(super) fn after_state(line: &[u8]) -> Option<&[u8]> {
+    // By far the most lines; and no memchr for the others: the state is shorter than what that takes to begin.
+    line.strip_prefix(b"online ").or_else(|| {
+        let space = line.iter().position(|byte| *byte == b' ')?;
+        Some(&line[space + 1..])
+    })
+}
+
 /// How many bytes the two have in common at their beginnings. Eight at a time: paths of one registry differ late.
 fn common(one: &[u8], other: &[u8]) -> usize {
-    let equal = one.chunks_exact(8).zip(other.chunks_exact(8)).take_while(|(one, other)| one == other);
-    let whole = 8 * equal.count();
+    let mut whole = 0;
+    while let (Some(word), Some(of_other)) = (one[whole..].first_chunk(), other[whole..].first_chunk()) {
+        let difference = u64::from_le_bytes(*word) ^ u64::from_le_bytes(*of_other);
+        if difference != 0 {
+            return whole + difference.trailing_zeros() as usize / 8;
+        }
+        whole += 8;
+    }
     whole + one[whole..].iter().zip(&other[whole..]).take_while(|(one, other)| one == other).count()
 }
 

@@ -26,6 +26,7 @@ mod escape;
 mod file;
 mod finder;
 mod format;
+mod index;
 mod legacy;
 mod lock;
 mod options;

@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 use std::io::{self, BufWriter, Write};
 
+use memchr::memchr;
+
 /// How much is gathered of small pieces before it is written; larger ones are written as they are.
 const BUFFER: usize = 64 << 10;
 
@@ -15,10 +17,36 @@ impl<'a> Pieces<'a> {
         self.0.push(piece.into());
     }
 
-    /// Whether they are these bytes.
-    pub(super) fn are(&self, bytes: &[u8]) -> bool {
-        let rest = self.0.iter().try_fold(bytes, |rest, piece| rest.strip_prefix(piece.as_ref()));
-        rest.is_some_and(<[u8]>::is_empty)
+    pub(super) fn iter(&self) -> impl Iterator<Item = &[u8]> {
+        self.0.iter().map(AsRef::as_ref)
+    }
+
+    /// Hands over where each line begins, and its bytes without the newline, until `take` says no. Whether it never did.
+    pub(super) fn all_lines(&self, mut take: impl FnMut(usize, &[u8]) -> bool) -> bool {
+        let (mut at, mut begun) = (0, Vec::new());
+        for piece in self.iter() {
+            let mut rest = piece;
+            while let Some(end) = memchr(b'\n', rest) {
+                let line = if begun.is_empty() {
+                    &rest[..end]
+                } else {
+                    begun.extend(&rest[..end]);
+                    &begun
+                };
+                if !take(at, line) {
+                    return false;
+                }
+                at += line.len() + 1;
+                begun.clear();
+                rest = &rest[end + 1..];
+            }
+            begun.extend(rest);
+        }
+        begun.is_empty() || take(at, &begun)
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.iter().map(<[u8]>::len).sum()
     }
 
     pub(super) fn write_to(&self, file: impl Write) -> io::Result<()> {
@@ -43,16 +71,31 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pieces_are_compared_and_written_as_one() {
+    fn pieces_are_written_as_one() {
         let mut pieces = Pieces::from(&b"one "[..]);
         pieces.push(vec![b'2'; 2 * BUFFER]);
         pieces.push(&b" three"[..]);
         let whole = pieces.concat();
-        assert!(pieces.are(&whole));
-        assert!(!pieces.are(&whole[1..]) && !pieces.are(&whole[..whole.len() - 1]));
-        assert!(!pieces.are(&[&whole[..], b"."].concat()) && !pieces.are(b""));
+        assert_eq!(pieces.len(), whole.len());
         let mut written = Vec::new();
         pieces.write_to(&mut written).expect("memory");
         assert_eq!(written, whole);
+    }
+
+    #[test]
+    fn line_is_whole_wherever_pieces_end() {
+        let mut pieces = Pieces::from(&b"one\nt"[..]);
+        ["wo", "", "\n\n", "four"].into_iter().for_each(|piece| pieces.push(piece.as_bytes()));
+        let lines_until = |last: usize| {
+            let mut lines = Vec::new();
+            let take = |at, line: &[u8]| {
+                lines.push((at, String::from_utf8_lossy(line).into_owned()));
+                at < last
+            };
+            (pieces.all_lines(take), lines)
+        };
+        let lines = [(0, "one"), (4, "two"), (8, ""), (9, "four")].map(|(at, line)| (at, line.to_owned()));
+        assert_eq!(lines_until(usize::MAX), (true, lines.to_vec()));
+        assert_eq!(lines_until(4), (false, lines[..2].to_vec()));
     }
 }

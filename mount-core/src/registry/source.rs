@@ -8,16 +8,21 @@ use std::sync::Arc;
 
 use memchr::{memchr, memrchr};
 
-use super::content::{Content, raw_lines};
+use super::content::{Content, raw_line_at, raw_lines};
 use super::file::{SIZE_MAX, Snapshot, Stamp, absent};
 use super::finder::enclosing;
 use super::format::{Header, Lines};
+use super::index::Index;
+use super::pieces::Pieces;
 use crate::error::{Error, ErrorKind, quoted};
 use crate::root::Root;
 
-/// How much is read at a time. A list of ten thousand mountpoints is fourteen times this: to have all of it in memory
-/// would cost a command that asks once more than its own start, in pages that the kernel has to find and clear.
-const CHUNK: usize = 32 << 10;
+/// How much is read at once when it is opened: a page that the kernel has to find and clear.
+const HEAD: usize = 4 << 10;
+
+/// How much is read at a time of what is longer. A list of ten thousand mountpoints is 28 times this: to have all of it in
+/// memory would cost a command that asks once a third of its own start, in such pages.
+const CHUNK: usize = 16 << 10;
 
 const TOO_LARGE: &str = "larger than 64 MiB, which no list of mountpoints is";
 
@@ -31,9 +36,10 @@ pub(crate) struct Source {
     size: usize,
     stamp: Stamp,
     header: Header,
-    /// What it begins with: all of it, unless it is longer than [`CHUNK`].
+    /// What it begins with: all of it, unless it is longer than [`HEAD`].
     head: Vec<u8>,
     is_whole: bool,
+    index: Option<Index>,
 }
 
 impl Source {
@@ -70,8 +76,9 @@ impl Source {
             header: Header::default(),
             head: Vec::new(),
             is_whole: false,
+            index: None,
         };
-        let count = CHUNK.min(size + 1);
+        let count = HEAD.min(size + 1);
         let mut head = vec![0; count];
         let filled = source.fill(0, &mut head)?;
         head.truncate(filled);
@@ -84,6 +91,22 @@ impl Source {
         }
         source.header = source.header_of(&source.head)?;
         Ok(Some(source))
+    }
+
+    /// The same, with the index at `path` where that is of use and of this version.
+    pub(super) fn with_index(self, root: &Root, path: &Path) -> Self {
+        let index = if self.is_whole { None } else { Index::open(root, path, self.stamp) };
+        Source { index, ..self }
+    }
+
+    /// Whether so many bytes are worth an index.
+    pub(super) fn is_long(size: usize) -> bool {
+        size >= HEAD
+    }
+
+    #[cfg(test)]
+    pub(crate) fn has_index(&self) -> bool {
+        self.index.is_some()
     }
 
     /// What [`Snapshot::stamp`] is.
@@ -113,23 +136,91 @@ impl Source {
         Ok(self.whole()?.lines().any(|line| wanted(&line.content)))
     }
 
+    /// Whether it is these bytes.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Io`].
+    pub(super) fn holds(&self, pieces: &Pieces<'_>) -> Result<bool, Error> {
+        if self.size != pieces.len() {
+            return Ok(false);
+        }
+        let mut buffer = vec![0; CHUNK];
+        let mut at = 0;
+        for part in pieces.iter().flat_map(|piece| piece.chunks(CHUNK)) {
+            let read = &mut buffer[..part.len()];
+            if self.fill(at, read)? < part.len() || read != part {
+                return Ok(false);
+            }
+            at += part.len() as u64;
+        }
+        Ok(self.fill(at, &mut buffer)? == 0)
+    }
+
     /// The lines that may be about a path or the directories above it. The path must be clean.
     ///
     /// # Errors
-    /// As [`Source::whole`].
+    /// As [`Source::whole`], for the lines that were read.
     pub(crate) fn around(&self, path: &[u8]) -> Result<Snapshot, Error> {
+        if let Some(found) = self.indexed(path)? {
+            return Ok(found);
+        }
+        match self.wanted(path, |take| self.pass(take))? {
+            Some(found) => Ok(found),
+            None => self.whole(),
+        }
+    }
+
+    /// The same by the index; `None` where there is none, or it leads astray.
+    fn indexed(&self, path: &[u8]) -> Result<Option<Snapshot>, Error> {
+        let Some(lines) = self.index.as_ref().and_then(|index| index.around(path)) else {
+            return Ok(None);
+        };
+        let found = self.wanted(path, |take| self.visit(&lines, take))?;
+        // Of a file that was written to since, these may be the middle of other lines.
+        Ok(found.filter(|_| self.is_as_opened()))
+    }
+
+    /// Those lines of the ones `read` hands over that may be about a path; `None` when it gave up.
+    fn wanted(
+        &self,
+        path: &[u8],
+        read: impl FnOnce(&mut dyn FnMut(&[u8])) -> Result<bool, Error>,
+    ) -> Result<Option<Snapshot>, Error> {
         let mut kept = self.head[..self.header.body].to_vec();
         let is_wanted = enclosing(path);
-        let keep = |lines: &[u8]| {
+        let is_complete = read(&mut |lines| {
             for (_, line) in raw_lines(lines, 0).filter(|(_, line)| is_wanted(line)) {
                 kept.extend_from_slice(line);
                 kept.push(b'\n');
             }
-        };
-        if !self.pass(keep)? {
-            return self.whole();
+        })?;
+        Ok(is_complete.then(|| self.snapshot(kept, self.header)))
+    }
+
+    /// Whether nobody has written to the file since; that it may have been replaced is all the same.
+    fn is_as_opened(&self) -> bool {
+        let now = self.file.metadata().map(|metadata| Stamp::from_metadata(&metadata));
+        now.is_ok_and(|now| now.is_of_the_same_bytes(self.stamp))
+    }
+
+    /// Hands over the lines that begin there. False when one of them is damaged.
+    fn visit(&self, lines: &[u32], mut take: impl FnMut(&[u8])) -> Result<bool, Error> {
+        let mut buffer = vec![0; 512];
+        for at in lines {
+            let line = loop {
+                let filled = self.fill(u64::from(*at), &mut buffer)?;
+                let line = raw_line_at(&buffer[..filled], 0);
+                if line.len() < buffer.len() {
+                    break line;
+                }
+                buffer.resize(4 * buffer.len(), 0);
+            };
+            if memchr(0, line).is_some() {
+                return Ok(false);
+            }
+            take(line);
         }
-        Ok(self.snapshot(kept, self.header))
+        Ok(true)
     }
 
     /// Hands over all lines, some at a time. False when it gave up: because of a line longer than is read at a time, or
@@ -244,7 +335,7 @@ mod tests {
 
     #[test]
     fn lines_around_a_path_are_found_wherever_chunks_end() {
-        for length in [CHUNK - 1, CHUNK, CHUNK + 1, 2 * CHUNK, 3 * CHUNK] {
+        for length in [HEAD, HEAD + CHUNK, CHUNK + 1, HEAD + 2 * CHUNK, 3 * CHUNK] {
             for excess in 0..40 {
                 let mut bytes = long(length - 100);
                 bytes.resize(length - 20 + excess, b'#');
@@ -256,6 +347,20 @@ mod tests {
                 );
                 assert_eq!(source.whole().expect("a registry").bytes(), bytes);
             }
+        }
+    }
+
+    #[test]
+    fn file_holds_its_own_bytes_and_no_others() {
+        for length in [10, HEAD - 1, HEAD, CHUNK, CHUNK + HEAD, 3 * CHUNK] {
+            let bytes = long(length);
+            let source = source(&bytes).expect("a registry");
+            let holds = |bytes: &[u8]| source.holds(&bytes.into()).expect("readable");
+            assert!(holds(&bytes));
+            assert!(!holds(&bytes[..bytes.len() - 1]) && !holds(&[&bytes[..], b"\n"].concat()));
+            let mut other = bytes;
+            *other.last_mut().expect("a newline") = b'!';
+            assert!(!holds(&other));
         }
     }
 

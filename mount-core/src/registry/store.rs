@@ -1,12 +1,14 @@
 //! Both registry files together.
 
+use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
+use std::thread;
 use std::time::Duration;
 
 use super::document::Observed;
 use super::file::{Replacement, Snapshot, Stamp};
 use super::lock::Lock;
-use super::{Directories, Document, Pattern, Source, Stuck};
+use super::{Directories, Document, Pattern, Source, Stuck, index};
 use crate::error::{Error, ErrorKind, quoted};
 use crate::root::Root;
 
@@ -27,17 +29,26 @@ pub struct Store {
     root: Root,
 }
 
-/// What a writer found under the lock.
+/// What a writer found under the lock. The files stay open: what they hold is put back should a replacement fail.
 struct Found {
-    persistent: Option<Snapshot>,
-    runtime: Option<Snapshot>,
+    persistent: Option<Source>,
+    runtime: Option<Source>,
 }
 
 impl Found {
-    fn observed(&self) -> Observed {
-        let Some(runtime) = &self.runtime else { return Observed::new() };
-        let runtime = runtime.document();
-        runtime.all_stuck().map(|(pattern, stuck)| (pattern.into_owned(), stuck)).collect()
+    /// Whether the runtime file has the persistent list as it is, and nothing observed: as mostly, and told without
+    /// having a second list in memory.
+    fn is_runtime(&self, persistent: &Document) -> Result<bool, Error> {
+        match &self.runtime {
+            Some(runtime) if persistent.all_stuck().next().is_none() => runtime.holds(&persistent.pieces()),
+            _ => Ok(false),
+        }
+    }
+
+    fn observed(&self) -> Result<Observed, Error> {
+        let Some(runtime) = &self.runtime else { return Ok(Observed::new()) };
+        let runtime = runtime.whole()?.document();
+        Ok(runtime.all_stuck().map(|(pattern, stuck)| (pattern.into_owned(), stuck)).collect())
     }
 }
 
@@ -161,19 +172,20 @@ impl Store {
     ) -> Result<T, Error> {
         let _lock = Lock::take(&self.directories.lock(), self.patience)?;
         let mut found = self.find()?;
-        let observed = found.observed();
-        let mut document = found.persistent.as_ref().map(Snapshot::document).unwrap_or_default();
-        let mut runtime = document.with_observed(&observed);
-        if found.persistent.is_some() {
-            self.reconcile(&mut found, &runtime)?;
+        let persistent = found.persistent.as_ref().map(Source::whole).transpose()?;
+        let mut document = persistent.as_ref().map(Snapshot::document).unwrap_or_default();
+        let is_current = found.is_runtime(&document)?;
+        let observed = if is_current { Observed::new() } else { found.observed()? };
+        if found.persistent.is_some() && !is_current {
+            self.reconcile(&mut found, &document.with_observed(&observed))?;
         }
         let value = change(&mut document)?;
         if document.is_changed() {
             document.count_write();
-            runtime = document.with_observed(&observed);
         } else if found.persistent.is_none() {
             return Ok(value);
         }
+        let mut runtime = document.with_observed(&observed);
         observe(&mut runtime);
         self.replace(&found, document.is_changed().then_some(&document), &runtime)?;
         Ok(value)
@@ -183,13 +195,13 @@ impl Store {
     /// writer after the other, readers would otherwise fall behind by more than the last write.
     fn reconcile(&self, found: &mut Found, runtime: &Document) -> Result<(), Error> {
         if self.replace(found, None, runtime)? {
-            found.runtime = self.read_runtime()?;
+            found.runtime = self.open_runtime()?;
         }
         Ok(())
     }
 
     /// Both files get their temporary file before either is replaced: a full disk is noticed while
-    /// there is nothing to undo. The disk works on the persistent one while the runtime one is written.
+    /// there is nothing to undo. The runtime one is written while the disk works on the persistent one.
     ///
     /// The runtime file is synced as well though every start makes it anew. In memory, where it normally lies, that is
     /// free; on a disk one that a power cut left cut off would be damaged and refuse everything.
@@ -202,16 +214,16 @@ impl Store {
         runtime: &Document,
     ) -> Result<bool, Error> {
         let (persistent_path, runtime_path) = (self.directories.persistent(), self.directories.runtime());
-        let persistent = persistent
-            .map(|list| Replacement::stage(&persistent_path, bytes_of(&found.persistent), &list.pieces()));
-        let persistent = persistent.transpose()?;
-        let (old, new) = (bytes_of(&found.runtime), runtime.runtime_pieces());
-        let runtime = if old.is_some_and(|old| new.are(old)) || is_gone(&self.directories.run)? {
-            None
-        } else {
-            Some(Replacement::stage(&runtime_path, old, &new)?)
+        let stage =
+            |list: &Document| Replacement::stage(&persistent_path, found.persistent.as_ref(), &list.pieces());
+        let persistent = persistent.map(stage).transpose()?;
+        let stage_runtime = || self.stage_runtime(found, runtime, &runtime_path);
+        let (settled, runtime) = match &persistent {
+            Some(persistent) => meanwhile(|| persistent.settle(), stage_runtime),
+            None => (Ok(()), stage_runtime()),
         };
-        [&persistent, &runtime].into_iter().flatten().try_for_each(Replacement::settle)?;
+        settled?;
+        let runtime = runtime?;
         if let Some(persistent) = &persistent {
             persistent.publish()?;
         }
@@ -224,8 +236,29 @@ impl Store {
         Ok(persistent.is_some() || runtime.is_some())
     }
 
+    /// `None` where there is nothing to be written.
+    fn stage_runtime<'a>(
+        &self,
+        found: &'a Found,
+        runtime: &Document,
+        path: &'a Path,
+    ) -> Result<Option<Replacement<'a>>, Error> {
+        let new = runtime.runtime_pieces();
+        let old = found.runtime.as_ref();
+        if is_gone(&self.directories.run)? || old.map_or(Ok(false), |old| old.holds(&new))? {
+            return Ok(None);
+        }
+        let staged = Replacement::stage(path, old, &new)?;
+        staged.settle()?;
+        if Source::is_long(new.len()) {
+            // Without one, readers take longer.
+            let _ = staged.stamp().and_then(|stamp| index::write(&self.directories.index(), stamp, &new));
+        }
+        Ok(Some(staged))
+    }
+
     fn find(&self) -> Result<Found, Error> {
-        let found = Found { persistent: self.read_persistent()?, runtime: self.read_runtime()? };
+        let found = Found { persistent: self.open_persistent()?, runtime: self.open_runtime()? };
         match &found {
             Found { persistent: None, runtime: Some(_) } => Err(self.persistent_lost()),
             _ => Ok(found),
@@ -244,18 +277,28 @@ impl Store {
         Error::new(ErrorKind::DamagedRegistry, text)
     }
 
-    fn read_runtime(&self) -> Result<Option<Snapshot>, Error> {
-        self.open_runtime()?.as_ref().map(Source::whole).transpose()
-    }
-
     fn open_runtime(&self) -> Result<Option<Source>, Error> {
         let remedy = "remove it and run `mountguard state`: it is made anew from the persistent one";
-        Source::open(&self.root, &self.directories.runtime(), remedy)
+        let runtime = Source::open(&self.root, &self.directories.runtime(), remedy)?;
+        Ok(runtime.map(|runtime| runtime.with_index(&self.root, &self.directories.index())))
     }
 }
 
-fn bytes_of(snapshot: &Option<Snapshot>) -> Option<&[u8]> {
-    snapshot.as_ref().map(Snapshot::bytes)
+/// Works while a thread waits.
+fn meanwhile<T>(
+    wait: impl Fn() -> Result<(), Error> + Sync,
+    work: impl FnOnce() -> T,
+) -> (Result<(), Error>, T) {
+    thread::scope(|scope| {
+        let waiting = thread::Builder::new().spawn_scoped(scope, &wait);
+        let done = work();
+        let waited = match waiting {
+            Ok(waiting) => waiting.join().unwrap_or_else(|panic| resume_unwind(panic)),
+            // One thing after the other, where there can be no thread.
+            Err(_) => wait(),
+        };
+        (waited, done)
+    })
 }
 
 /// Where there is no run directory, readers go by the persistent file.
