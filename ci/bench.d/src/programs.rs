@@ -15,8 +15,9 @@ pub(crate) struct Programs {
 }
 
 impl Programs {
-    /// Builds what has to be built, into a directory. `mountguard` and the program that does nothing, built the same
-    /// way, are beside this one.
+    /// Builds what has to be built, into a directory, and installs what is beside this program there: `mountguard` and,
+    /// built the same way, a program that does nothing. What a linker has just written lies in memory by single pages,
+    /// each of which is mapped for itself; what was copied, or read from a disk, does not.
     pub(crate) fn build(into: &Path) -> Self {
         let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("peers");
         let compile = |name: &str, libraries: &[&str]| {
@@ -25,13 +26,18 @@ impl Programs {
             run(Command::new("cc").args(["-O2", "-Wall", "-o"]).arg(&program).arg(source).args(libraries));
             program
         };
-        let beside = std::env::current_exe().expect("this program").with_file_name("");
+        let this = std::env::current_exe().expect("this program");
+        let install = |name: &str| {
+            let program = into.join(name);
+            std::fs::copy(this.with_file_name(name), &program).expect("install a program");
+            program
+        };
         Programs {
             floor: compile("floor", &[]),
             libmount: compile("libmount", &["-lmount"]),
             ismount: sources.join("ismount.py"),
-            mountguard: beside.join("mountguard"),
-            nothing: beside.join("nothing"),
+            mountguard: install("mountguard"),
+            nothing: install("nothing"),
         }
     }
 }

@@ -194,7 +194,7 @@ fn registry(figures: &Figures) -> Vec<Bound> {
     let bound = |(change, ratio): &(String, crate::contest::Ratio)| {
         Bound::at_most(format!("registry: {change}, over writing a file of that size"), ratio.median, CHANGE)
     };
-    section.measured.iter().map(bound).collect()
+    section.measured.iter().filter(|(change, _)| change != crate::writes::BARE).map(bound).collect()
 }
 
 fn start(figures: &Figures) -> Vec<Bound> {
