@@ -1,6 +1,6 @@
 //! Makes a bare directory safe: nobody but root can write there while nothing is mounted, and not by mistake either.
 
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
 use nix::errno::Errno;
@@ -72,17 +72,25 @@ pub fn seal(mountpoint: &Path, seal: Seal) -> Result<(), Error> {
     if before.is_some_and(|flags| flags & IMMUTABLE != 0) {
         set_immutable(bare.as_fd(), false).map_err(fail("chattr -i"))?;
     }
-    if seal.own {
-        fchown(&bare, Some(Uid::from_raw(0)), Some(Gid::from_raw(0))).map_err(fail("chown"))?;
-    }
-    if let Some(mode) = seal.mode {
-        fchmod(&bare, Mode::from_bits_truncate(mode)).map_err(fail("chmod"))?;
-    }
-    match set_immutable(bare.as_fd(), true) {
+    let changed = change_owner_and_mode(&bare, seal);
+    // Also when that has failed: it may have been immutable before.
+    let immutable = match set_immutable(bare.as_fd(), true) {
         // Not every filesystem has the attribute.
         Err(Errno::ENOTTY | Errno::EOPNOTSUPP | Errno::EINVAL) => Ok(()),
         other => other.map_err(fail("chattr +i")),
+    };
+    changed.map_err(|(operation, errno)| fail(operation)(errno))?;
+    immutable
+}
+
+fn change_owner_and_mode(bare: &OwnedFd, seal: Seal) -> Result<(), (&'static str, Errno)> {
+    if seal.own {
+        fchown(bare, Some(Uid::from_raw(0)), Some(Gid::from_raw(0))).map_err(|errno| ("chown", errno))?;
     }
+    if let Some(mode) = seal.mode {
+        fchmod(bare, Mode::from_bits_truncate(mode)).map_err(|errno| ("chmod", errno))?;
+    }
+    Ok(())
 }
 
 /// Sets or takes the immutable attribute, and leaves all others as they are.
