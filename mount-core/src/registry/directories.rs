@@ -2,7 +2,10 @@
 
 use std::env;
 use std::ffi::OsStr;
-use std::path::PathBuf;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use crate::error::{Error, ErrorKind, quoted};
 
 /// The directories of the persistent and of the runtime registry.
 ///
@@ -24,6 +27,22 @@ impl Directories {
             state: directory_from(env::var_os("MOUNTGUARD_STATE_DIR").as_deref(), state),
             run: directory_from(env::var_os("MOUNTGUARD_RUN_DIR").as_deref(), run),
         }
+    }
+
+    /// Whether there are two: each of the files would be written over by the other.
+    pub(super) fn must_differ(&self) -> Result<(), Error> {
+        let place = |directory: &Path| directory.metadata().ok().map(|found| (found.dev(), found.ino()));
+        let state = place(&self.state);
+        if state.is_none() || state != place(&self.run) {
+            return Ok(());
+        }
+        let text = format!(
+            "{} and {} are one directory, but the state directory and the run directory must be two; name another \
+             with --state-dir or --run-dir",
+            quoted(&self.state),
+            quoted(&self.run)
+        );
+        Err(Error::new(ErrorKind::Usage, text))
     }
 
     /// The file that is the truth.

@@ -131,7 +131,7 @@ impl Store {
     /// else is written; without a run directory, only the persistent file.
     ///
     /// # Errors
-    /// What `change` returns. [`ErrorKind::Temporary`] when another writer holds the lock for too long.
+    /// What `change` returns. [`ErrorKind::Usage`] when both directories are one. [`ErrorKind::Temporary`] when another writer holds the lock for too long.
     /// As [`Store::read_persistent`], for either file. [`ErrorKind::DamagedRegistry`] when the
     /// persistent file is gone but a runtime file is there. [`ErrorKind::Io`], [`ErrorKind::Permission`]
     /// when it cannot be written. After any of them the list is what it was before; the text
@@ -170,6 +170,7 @@ impl Store {
         change: impl FnOnce(&mut Document) -> Result<T, Error>,
         observe: impl FnOnce(&mut Document),
     ) -> Result<T, Error> {
+        self.directories.must_differ()?;
         let _lock = Lock::take(&self.directories.lock(), self.patience)?;
         let mut found = self.find()?;
         let persistent = found.persistent.as_ref().map(Source::whole).transpose()?;
