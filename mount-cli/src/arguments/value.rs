@@ -33,10 +33,16 @@ pub(super) fn word<T: FromStr<Err = Error>>(value: &OsStr) -> Result<T, Failure>
     Ok(value.to_string_lossy().parse::<T>()?)
 }
 
+/// A year: far more than anybody waits for, and a moment so far ahead can still be told.
+const LONGEST: f64 = 365.0 * 24.0 * 3600.0;
+
 pub(super) fn seconds(value: &OsStr) -> Result<Duration, Failure> {
-    let seconds = value.to_str().and_then(|text| text.parse::<f64>().ok()).filter(|seconds| *seconds > 0.0);
+    let seconds = value.to_str().and_then(|text| text.parse::<f64>().ok());
+    let seconds = seconds.filter(|seconds| *seconds > 0.0 && *seconds <= LONGEST);
     let duration = seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
-    duration.ok_or_else(|| Failure::Usage(format!("timeout {value:?} is no number of seconds above 0")))
+    duration.ok_or_else(|| {
+        Failure::Usage(format!("{value:?} is no number of seconds above 0 and of at most a year"))
+    })
 }
 
 pub(super) fn number(value: &OsStr) -> Result<u32, Failure> {

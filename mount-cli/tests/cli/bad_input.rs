@@ -21,6 +21,33 @@ fn path_that_cannot_be_one_is_usage() {
 }
 
 #[test]
+fn time_that_is_no_number_or_longer_than_anybody_waits_is_usage() {
+    lab!(|lab| {
+        let guard = Guard::new(lab);
+        for time in ["0", "-1", "NaN", "soon", "1e19"] {
+            guard.run(&["status", "--timeout", time]).fails(64, &[time, "seconds", "a year"]);
+            guard.run(&["watch", "--interval", time]).fails(64, &[time, "seconds", "a year"]);
+        }
+    });
+}
+
+#[test]
+fn one_directory_for_both_registries_is_usage() {
+    lab!(|lab| {
+        let guard = Guard::new(lab);
+        let link = lab.path("link");
+        symlink(&guard.state, &link).expect("make a symlink");
+        let mail = lab.tmpfs("mail");
+        for run in [&guard.state, &link] {
+            let arguments = ["add", "--run-dir", text(run), text(mail.path())];
+            guard.run(&arguments).fails(64, &[text(run), "one directory", "--run-dir"]);
+        }
+        assert!(!guard.persistent().exists());
+        assert_eq!(guard.must(&["state", "--run-dir", text(&link)]), "", "nothing is registered");
+    });
+}
+
+#[test]
 fn root_directory_cannot_be_registered_but_judged() {
     lab!(|lab| {
         let guard = Guard::new(lab);
