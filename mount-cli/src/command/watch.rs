@@ -53,10 +53,12 @@ fn follow(
             console.stream(&row(transition), session.settings.format)?;
             hook.tell(environment(transition));
         }
-        // Once, as long as it is the same.
+        // Once, as long as it is the same. Only a look says that it is over: other steps try nothing.
         let error = found.errors.first().map(Error::chain);
-        if error.is_some() && error != told {
-            console.say(format_args!("{}; tried again in time", error.as_deref().unwrap_or_default()));
+        if let Some(error) = error.as_ref().filter(|error| told.as_ref() != Some(*error)) {
+            console.say(format_args!("{error}; tried again in time"));
+        }
+        if error.is_some() || found.looked {
             told = error;
         }
         hook.advance(console);

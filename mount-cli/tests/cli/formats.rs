@@ -18,6 +18,7 @@ fn every_command_has_a_help_with_an_example() {
             "state",
             "status",
             "check",
+            "discover",
             "audit",
             "watch",
             "create-maildir",

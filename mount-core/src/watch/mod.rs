@@ -57,6 +57,8 @@ pub struct Found {
     pub transitions: Vec<Transition>,
     /// What could not be done in this step, and is tried again: a registry that cannot be read or written.
     pub errors: Vec<Error>,
+    /// Whether everything was looked at, the registry included.
+    pub looked: bool,
 }
 
 impl Watch {
@@ -101,6 +103,7 @@ impl Watch {
         let mut found = Found::default();
         let now = Instant::now();
         if now >= self.look_at {
+            found.looked = true;
             self.look(now, &mut found);
         }
         let at = seconds();
