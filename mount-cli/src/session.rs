@@ -6,7 +6,7 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
 use mount_core::registry::{Content, Document, Snapshot, Store};
-use mount_core::table::MountTable;
+use mount_core::table::{MountTable, OpenTable};
 use mount_core::{Error, ErrorKind, Mounts, Resolved, WhenMissing};
 
 use crate::arguments::{Settings, View};
@@ -64,9 +64,11 @@ impl<'a> Session<'a> {
         work: impl FnOnce(&Mounts, &mut Console) -> Result<T, Failure>,
     ) -> Result<T, Failure> {
         let (directories, missing) = (&self.settings.directories, WhenMissing::NothingRegistered);
-        let open = || Mounts::open(directories, missing).map_err(Failure::Registry);
         let pid = match &self.settings.view {
-            View::Own => return work(&open()?, console),
+            View::Own => {
+                let mounts = Mounts::open(directories, missing).map_err(Failure::Registry)?;
+                return work(&mounts, console);
+            }
             View::Recorded(file) => {
                 let table = MountTable::from_file(file)?;
                 let mounts = Mounts::open_recorded(directories, missing, table).map_err(Failure::Registry)?;
@@ -75,7 +77,9 @@ impl<'a> Session<'a> {
             View::Process(pid) => *pid,
         };
         let (own, other) = (Place::own()?, Place::of(pid)?);
-        let mounts = open()?;
+        // Opened here: there need be no /proc in its root, and where there is one, this process need not be in it.
+        let table = OpenTable::of_process(pid)?;
+        let mounts = Mounts::open_elsewhere(directories, missing, &table).map_err(Failure::Registry)?;
         other.enter()?;
         let outcome = work(&mounts, console);
         own.enter()?;

@@ -15,7 +15,7 @@ use crate::presence::Presence;
 use crate::refusal::Refusal;
 use crate::registry::{Directories, Source, Stamp, Store};
 use crate::root::Root;
-use crate::table::MountTable;
+use crate::table::{MountTable, OpenTable};
 
 /// What it means that there is no registry file at all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -94,6 +94,19 @@ impl Mounts {
     ) -> Result<Self, Error> {
         let store = Store::new(directories.clone()).beginning_at(outside.root());
         Self::with_store(store, missing, Detector::in_chroot(outside, chroot)?)
+    }
+
+    /// The mountpoints registered in `directories` as they are now, judged in the mount namespace and with the root
+    /// directory of another process: this one enters them before the first question, and `table` is that process's.
+    ///
+    /// # Errors
+    /// As [`Mounts::open`].
+    pub fn open_elsewhere(
+        directories: &Directories,
+        missing: WhenMissing,
+        table: &OpenTable,
+    ) -> Result<Self, Error> {
+        Self::with_detector(directories, missing, Detector::elsewhere(table))
     }
 
     fn with_detector(

@@ -8,11 +8,14 @@ use std::time::Duration;
 
 use common::Opened;
 use fixtures::lab;
-use fixtures::lab::Lab;
+use fixtures::lab::{Answer, Asker, Lab};
 use fixtures::registry::Registry;
 use mount_core::probe::ask;
 use mount_core::registry::{Entry, Options, Pattern, Store};
+use mount_core::table::OpenTable;
 use mount_core::{Cause, Method, Mounts, Operation, Presence, State, WhenMissing};
+use nix::mount::umount;
+use nix::sched::{CloneFlags, setns};
 
 const BY_TABLE_OR_BETTER: [Method; 3] = [Method::UniqueId, Method::MountId, Method::ParentChain];
 
@@ -128,5 +131,32 @@ fn forked_process_takes_the_notice_of_a_change_away_from_nobody() {
         let in_child =
             ask(Duration::from_secs(60), || vec![u8::from(changed())]).expect("ask in a forked process");
         assert_eq!((in_child.as_slice(), changed()), ([1].as_slice(), true));
+    });
+}
+
+#[test]
+#[ignore = "needs root: another mount namespace"]
+fn change_in_a_namespace_that_was_entered_begins_another_epoch() {
+    lab!(|lab| {
+        let registry = Registry::in_lab(lab);
+        let mail = lab.dir("mail");
+        registry.register(&mail, State::Online);
+        let service = lab.tmpfs_in_another_namespace("mail");
+        let pid = service.pid().as_raw();
+        let judge_there = || {
+            let namespace = fs::File::open(format!("/proc/{pid}/ns/mnt")).expect("its namespace");
+            let table = OpenTable::of_process(pid.unsigned_abs()).expect("its mount table");
+            let mounts = Mounts::open_elsewhere(&registry.directories(), WhenMissing::Refuse, &table)
+                .expect("open the registry");
+            setns(namespace, CloneFlags::CLONE_NEWNS).expect("enter it");
+            let epoch = mounts.epoch();
+            assert_eq!(mounts.epoch(), epoch, "nothing has happened");
+            mounts.verdict(Operation::Create, &mail).expect("mounted there");
+            umount(&mail).expect("unmount it there");
+            assert_ne!(mounts.epoch(), epoch);
+            mounts.verdict(Operation::Create, &mail).expect_err("not mounted any more");
+            Vec::new()
+        };
+        assert_eq!(lab.ask(&Asker::Test, Duration::from_secs(60), judge_there), Answer::Said(Vec::new()));
     });
 }

@@ -9,6 +9,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use crate::root::Root;
 use crate::sys;
+use crate::table::OpenTable;
 
 /// Counts changes of this process's mount table.
 ///
@@ -29,6 +30,11 @@ impl Changes {
     pub(crate) fn new(root: Root) -> Self {
         let mountinfo = RefCell::new(open(&root));
         Changes { mountinfo, count: Cell::new(1), owner: Cell::new(sys::lineage()), root }
+    }
+
+    /// Of the table that another process has, as long as that one lives.
+    pub(crate) fn of(table: &OpenTable) -> Self {
+        Changes { mountinfo: RefCell::new(table.file().ok()), ..Changes::new(Root::Own) }
     }
 
     /// The number of changes noticed so far, a fresh one included.

@@ -21,7 +21,6 @@ use crate::walk::{Stop, Walk, Walker};
 pub(super) struct Inside {
     /// By which name the process changed to it.
     chroot: Vec<u8>,
-    pub(super) outside: Outside,
     /// Walks from the root directory outside.
     pub(super) outer: Walker,
 }
@@ -36,7 +35,7 @@ impl Inside {
             return Err(Error::new(ErrorKind::Io, text));
         }
         let outer = Walker::new(kernel, outside.root().clone());
-        Ok(Inside { chroot: path::clean(chroot)?.into_owned(), outside: outside.clone(), outer })
+        Ok(Inside { chroot: path::clean(chroot)?.into_owned(), outer })
     }
 }
 
@@ -55,7 +54,7 @@ impl Detector {
             walker: Walker::new(kernel, Root::Own),
             inside: Some(inside),
             method: Method::MountId,
-            eyes: Eyes::Live { changes, table: RefCell::default() },
+            eyes: Eyes::Live { changes, open: Some(outside.table().clone()), table: RefCell::default() },
         })
     }
 

@@ -29,7 +29,7 @@ use crate::operation::named_enum;
 use crate::presence::Presence;
 use crate::root::Root;
 use crate::sys::{self, At, IdKind, Looked, MountStat};
-use crate::table::{Mount, MountTable};
+use crate::table::{Mount, MountTable, OpenTable};
 use crate::walk::{Stop, Walk, Walker, is_local};
 use change::Changes;
 use inside::Inside;
@@ -126,8 +126,8 @@ pub(crate) struct Detector {
 
 /// What is looked at.
 enum Eyes {
-    /// The mount namespace of this process, as it changes.
-    Live { changes: Changes, table: RefCell<Option<(u64, Table)>> },
+    /// The mount namespace of this process, as it changes, by its own mount table or by one that was opened before.
+    Live { changes: Changes, open: Option<OpenTable>, table: RefCell<Option<(u64, Table)>> },
     /// A recorded mount table: no path is walked.
     Recorded(Rc<MountTable>),
 }
@@ -138,6 +138,16 @@ type Table = Result<Rc<MountTable>, Rc<Error>>;
 impl Detector {
     /// Looks at the mount namespace of this process, with the best method of its kernel or a chosen one.
     pub(crate) fn live(method: Option<Method>) -> Self {
+        Self::with_table(method, Changes::new(Root::Own), None)
+    }
+
+    /// Looks at the mount namespace that this process will have entered by then, together with the root directory, which
+    /// the table is of.
+    pub(crate) fn elsewhere(table: &OpenTable) -> Self {
+        Self::with_table(None, Changes::of(table), Some(table.clone()))
+    }
+
+    fn with_table(method: Option<Method>, changes: Changes, open: Option<OpenTable>) -> Self {
         let mut kernel = Kernel::probe();
         let method = method.unwrap_or_else(|| Method::best(kernel));
         // The mount ids that walks report must be the ones this method knows.
@@ -147,7 +157,7 @@ impl Detector {
             _ => IdKind::None,
         };
         kernel.statmount &= kernel.id == IdKind::Unique;
-        let eyes = Eyes::Live { changes: Changes::new(Root::Own), table: RefCell::default() };
+        let eyes = Eyes::Live { changes, open, table: RefCell::default() };
         Detector { walker: Walker::new(kernel, Root::Own), inside: None, method, eyes }
     }
 
@@ -436,18 +446,15 @@ impl Detector {
 
     /// The mount table as of now: read again after each change of it, not before.
     pub(crate) fn table(&self) -> Table {
-        let (changes, kept) = match &self.eyes {
+        let (changes, open, kept) = match &self.eyes {
             Eyes::Recorded(table) => return Ok(Rc::clone(table)),
-            Eyes::Live { changes, table } => (changes, table),
+            Eyes::Live { changes, open, table } => (changes, open, table),
         };
         let generation = changes.count();
         if let Some((_, table)) = kept.borrow().as_ref().filter(|(of, _)| *of == generation) {
             return table.clone();
         }
-        let table = match &self.inside {
-            None => MountTable::of_self(),
-            Some(inside) => inside.outside.table(),
-        };
+        let table = open.as_ref().map_or_else(MountTable::of_self, OpenTable::read);
         let table = table.map(Rc::new).map_err(Rc::new);
         *kept.borrow_mut() = Some((generation, table.clone()));
         table

@@ -4,6 +4,7 @@
 //! along the path, never by looking for a line with that path: a line may belong to a mount that a later one
 //! covers, and lines stand in order of creation, not of stacking.
 
+mod open;
 mod parse;
 
 use std::collections::HashMap;
@@ -12,6 +13,7 @@ use std::io;
 use std::path::Path;
 
 use crate::error::{Error, ErrorKind};
+pub use open::OpenTable;
 pub use parse::Mount;
 
 /// How often a table that came out torn is read again before it is taken as it is.
