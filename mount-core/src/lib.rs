@@ -52,6 +52,7 @@
 //! All system calls are in `sys`, the only `unsafe` code.
 
 pub mod audit;
+mod bytes;
 mod chroot;
 mod detect;
 pub mod discovery;

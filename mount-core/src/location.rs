@@ -6,6 +6,7 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
+use crate::bytes::split_once;
 use crate::error::{Error, ErrorKind};
 use crate::operation::Role;
 
@@ -316,11 +317,6 @@ fn without_slash(path: &[u8]) -> &[u8] {
         b"/" => path,
         _ => path.strip_suffix(b"/").unwrap_or(path),
     }
-}
-
-fn split_once(text: &[u8], separator: u8) -> Option<(&[u8], &[u8])> {
-    let at = text.iter().position(|byte| *byte == separator)?;
-    Some((&text[..at], &text[at + 1..]))
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use std::os::unix::ffi::OsStrExt;
 
+use crate::bytes::octal;
 use crate::error::{Error, ErrorKind, quoted};
 
 /// The longest path the kernel takes, its NUL included.
@@ -103,7 +104,7 @@ pub(crate) fn unescape(text: &[u8]) -> Cow<'_, [u8]> {
     let mut out = Vec::with_capacity(text.len());
     let mut rest = text;
     while let Some((&first, after)) = rest.split_first() {
-        if let Some(byte) = octal(rest) {
+        if let Some(byte) = rest.strip_prefix(b"\\").and_then(octal) {
             out.push(byte);
             rest = &rest[4..];
         } else {
@@ -112,13 +113,6 @@ pub(crate) fn unescape(text: &[u8]) -> Cow<'_, [u8]> {
         }
     }
     Cow::Owned(out)
-}
-
-fn octal(text: &[u8]) -> Option<u8> {
-    let [b'\\', high @ b'0'..=b'3', middle @ b'0'..=b'7', low @ b'0'..=b'7', ..] = text else {
-        return None;
-    };
-    Some((high - b'0') << 6 | (middle - b'0') << 3 | (low - b'0'))
 }
 
 #[cfg(test)]

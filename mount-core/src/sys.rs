@@ -19,8 +19,8 @@ use nix::unistd::{ForkResult, Pid};
 
 type Result<T> = std::result::Result<T, Errno>;
 
-/// The calls newer than the oldest libc this builds with; their numbers are the same on every architecture
-/// that Rust's Linux targets share (the unified table, from 424 on).
+/// Newer than the oldest libc this builds with. The number is the same on all architectures, as of every call since
+/// Linux 5.1.
 const SYS_STATMOUNT: c_long = 457;
 
 /// Where a relative path starts from.

@@ -79,10 +79,7 @@ pub fn rescue(mountpoint: &Path, directory: &Path) -> Result<Rescued, Error> {
     if sealed {
         set_immutable(bare.as_fd(), true).map_err(fail("chattr +i"))?;
     }
-    moved.map_err(|error| {
-        let kind = error.kind();
-        error.context(format!("rescue what lies underneath {mountpoint:?}")).with_kind(kind)
-    })?;
+    moved.map_err(|error| error.context(format!("rescue what lies underneath {mountpoint:?}")))?;
     Ok(plan.report(&directory.join(path_buf(&clean[1..]))))
 }
 

@@ -71,8 +71,7 @@ impl Candidate {
         let readable = |error: Error| error.context(format!("{origin}: {}", quoted(&path_buf(location))));
         let parsed = MailLocation::parse(with_driver, Some(Path::new(HOME))).map_err(|error| {
             // Its own text has the marks in it; what was wrong is said by the part behind the location.
-            let kind = error.kind();
-            readable(Error::new(kind, "mail location cannot be understood")).with_kind(kind)
+            readable(Error::new(error.kind(), "mail location cannot be understood"))
         })?;
         let roots = parsed.roots();
         let mut candidates: Vec<Candidate> = Vec::new();
@@ -126,10 +125,7 @@ impl Candidate {
                 Ok(if is_literal { vec![self, real] } else { vec![real] })
             }
             Err(_) if is_literal => Ok(vec![self]),
-            Err(error) => {
-                let kind = error.kind();
-                Err(error.context(self.origin.to_string()).with_kind(kind))
-            }
+            Err(error) => Err(error.context(self.origin.to_string())),
         }
     }
 }

@@ -99,8 +99,3 @@ pub(super) fn raw_line_at(bytes: &[u8], at: u32) -> &[u8] {
     let rest = bytes.get(at as usize..).unwrap_or_default();
     &rest[..memchr(b'\n', rest).unwrap_or(rest.len())]
 }
-
-pub(super) fn split_once(text: &[u8], separator: u8) -> Option<(&[u8], &[u8])> {
-    let at = text.iter().position(|&byte| byte == separator)?;
-    Some((&text[..at], &text[at + 1..]))
-}

@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use crate::bytes::octal;
+
 /// Appends `bytes`, with every byte that separates or ambiguates escaped.
 pub(super) fn encode(bytes: &[u8], out: &mut Vec<u8>) {
     for &byte in bytes {
@@ -34,16 +36,6 @@ pub(super) fn decode(text: &[u8]) -> Option<Cow<'_, [u8]>> {
         }
     }
     Some(Cow::Owned(bytes))
-}
-
-/// The byte that the three octal digits at the beginning of `text` name.
-pub(super) fn octal(text: &[u8]) -> Option<u8> {
-    match text {
-        [a @ b'0'..=b'3', b @ b'0'..=b'7', c @ b'0'..=b'7', ..] => {
-            Some((a - b'0') << 6 | (b - b'0') << 3 | (c - b'0'))
-        }
-        _ => None,
-    }
 }
 
 fn needs_escape(byte: u8) -> bool {

@@ -2,10 +2,11 @@
 
 use memchr::memchr;
 
-use super::content::{Content, Damage, LineFlaw, split_once, with_state};
+use super::content::{Content, Damage, LineFlaw, with_state};
 use super::escape::{self, is_separator};
 use super::pattern::split_wildcard;
 use super::{Options, PathFlaw, Pattern, legacy};
+use crate::bytes::split_once;
 
 /// First word of a line about a mountpoint that was removed and is not to be discovered again.
 const FORGOTTEN: &[u8] = b"forgotten";

@@ -2,10 +2,10 @@
 
 use std::borrow::Cow;
 
-use super::content::{Content, Damage, LineFlaw, raw_lines, split_once, with_state};
-use super::escape::octal;
+use super::content::{Content, Damage, LineFlaw, raw_lines, with_state};
 use super::pattern::split_wildcard;
 use super::{Options, PathFlaw, Pattern};
+use crate::bytes::{octal, split_once};
 
 /// Tells an old file from a damaged one.
 ///

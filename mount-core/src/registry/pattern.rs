@@ -8,9 +8,7 @@ use std::path::Path;
 
 use super::escape;
 use crate::error::{Error, ErrorKind, quoted};
-
-/// Longest path the kernel takes, without the NUL that ends it.
-const PATH_MAX: usize = libc::PATH_MAX as usize - 1;
+use crate::path::PATH_MAX;
 
 /// What keeps a path from being registered. The text says the remedy too.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -34,7 +32,7 @@ pub enum PathFlaw {
     /// A `*` that is not the whole last component.
     #[error("a wildcard can only be the whole last component, as in /srv/mail/*")]
     Wildcard,
-    /// More than PATH_MAX bytes.
+    /// More bytes than the kernel takes.
     #[error("the path is longer than the kernel's limit of 4095 bytes: give a shorter one")]
     TooLong,
 }
@@ -109,7 +107,7 @@ impl<'a> Pattern<'a> {
         if path.is_empty() {
             return Err(PathFlaw::Root);
         }
-        if path.len() + if wildcard { 2 } else { 0 } > PATH_MAX {
+        if path.len() + if wildcard { 2 } else { 0 } >= PATH_MAX {
             return Err(PathFlaw::TooLong);
         }
         Ok(Pattern { path, wildcard })

@@ -81,10 +81,7 @@ impl MountTable {
             }
             bytes = again;
         }
-        Self::parse(&bytes).map_err(|error| {
-            let kind = error.kind();
-            error.context(format!("mount table {path:?}")).with_kind(kind)
-        })
+        Self::parse(&bytes).map_err(|error| error.context(format!("mount table {path:?}")))
     }
 
     /// Understands the bytes of a mountinfo file.
