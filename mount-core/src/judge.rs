@@ -25,7 +25,7 @@ use crate::walk::{Stop, Walk};
 
 /// Judges paths by an index of registered mountpoints and a detector.
 pub(crate) struct Judge {
-    index: Index,
+    index: Rc<Index>,
     detector: Rc<Detector>,
     memory: RefCell<Memory>,
 }
@@ -107,13 +107,13 @@ impl<'q> Question<'q> {
 
 impl Judge {
     pub(crate) fn new(detector: Detector) -> Self {
-        Judge { index: Index::default(), detector: Rc::new(detector), memory: RefCell::default() }
+        Judge { index: Rc::default(), detector: Rc::new(detector), memory: RefCell::default() }
     }
 
     /// Takes another list of mountpoints. What was observed with the old one may have been judged by
     /// another identity, so it is forgotten.
     pub(crate) fn replace(&mut self, index: Index) {
-        self.index = index;
+        self.index = Rc::new(index);
         self.memory.borrow_mut().clear();
     }
 
@@ -230,7 +230,7 @@ impl Judge {
     ) -> Result<Permit, Refusal> {
         let since = since.map(Epoch::table);
         let mut generation = epoch.table();
-        let mut permit = Permit::new(operation, Rc::clone(&self.detector), epoch);
+        let mut permit = Permit::new(operation, Rc::clone(&self.detector), Rc::clone(&self.index), epoch);
         for path in paths {
             let mut question = Question { operation, path, generation, since };
             let asked = question.clean()?;
@@ -257,7 +257,7 @@ impl Judge {
         permit: &mut Permit,
     ) -> Result<Target, Refusal> {
         let mut crossed = Crossed::new();
-        let Walk { real, fd, reach, looked, .. } = self.route(question, asked, Some(&mut crossed))?;
+        let Walk { real, fd, reach, looked, .. } = self.trigger(question, asked, &mut crossed)?;
         let fd = Rc::new(fd);
         let mut start: Option<Start> = None;
         // By the depth of where they are: one may be known by the name of a symlink that is shorter or longer.
@@ -282,6 +282,25 @@ impl Judge {
         }
         let real = (*real != *asked).then(|| real.into_owned());
         Ok(Target { asked: asked.to_vec(), real, start })
+    }
+
+    /// As [`Judge::route`], with the automounts on the way mounted: a symlink behind an idle one could not be seen.
+    fn trigger<'p>(
+        &self,
+        question: &mut Question<'_>,
+        asked: &'p [u8],
+        crossed: &mut Crossed,
+    ) -> Result<Walk<'p>, Refusal> {
+        let mut triggered = Vec::new();
+        loop {
+            let walk = self.route(question, asked, Some(crossed))?;
+            let idle = crossed.iter().find(|(_, seen)| seen.presence == Presence::Idle);
+            let Some((known, seen)) = idle.filter(|_| triggered.len() < WALKS) else { return Ok(walk) };
+            // Held, so that it doesn't expire.
+            triggered.push(self.root(question, known, seen)?);
+            question.generation = self.detector.generation();
+            crossed.clear();
+        }
     }
 
     /// Opens a mount root, and makes sure that it is of the mount that was judged or of one that may stand in for it.

@@ -11,6 +11,7 @@ use crate::error::Error;
 use crate::path;
 use crate::registered::Registered;
 use crate::registry::{PASSES, Snapshot, Source, Table};
+use crate::state::State;
 
 /// All registered mountpoints, by path.
 #[derive(Debug, Default)]
@@ -56,6 +57,20 @@ impl Index {
         }
         let all = Rc::new(Surroundings::of(source.whole()?));
         Ok(Some(Rc::clone(self.all.get_or_init(|| all))))
+    }
+
+    /// Whether a mountpoint that decides anything is registered at a clean path or above it, but longer than `above` bytes.
+    ///
+    /// # Errors
+    /// As [`Source::whole`].
+    pub(crate) fn has_mountpoint_beyond(&self, path: &[u8], above: usize) -> Result<bool, Error> {
+        if path.len() <= above {
+            return Ok(false);
+        }
+        let Some(around) = self.around(path)? else { return Ok(false) };
+        let counts = |registered: Registered| registered.state != State::Ignore;
+        let mut ends = path::prefix_ends(path).enumerate().filter(|(_, end)| *end > above);
+        Ok(ends.any(|(before, end)| around.at(before + 1, &path[..end]).is_some_and(counts)))
     }
 }
 

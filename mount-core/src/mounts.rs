@@ -257,7 +257,7 @@ impl Mounts {
     }
 
     /// Does the work when the operation is permitted on all paths, and answers with its result only after the
-    /// mounts were seen to be the same ones afterwards.
+    /// mounts were seen to be the same ones afterwards. May wait as [`Mounts::authorize`] and [`Permit::verify`].
     ///
     /// # Errors
     /// The [`Refusal`]: the work was not begun, or, when the cause is

@@ -1,7 +1,9 @@
 //! The proof that a check was made, and the handle through which directories are created.
 
+use std::ffi::OsStr;
 use std::fs::{File, Permissions};
 use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -14,6 +16,7 @@ use nix::unistd::{Gid, Uid, fchown};
 use crate::detect::{Detector, Observation};
 use crate::epoch::Epoch;
 use crate::error::{Error, ErrorKind, path_buf};
+use crate::lookup::Index;
 use crate::operation::Operation;
 use crate::path;
 use crate::refusal::{Cause, Refusal};
@@ -31,6 +34,7 @@ pub struct Permit {
     pins: Vec<Pin>,
     targets: Vec<Target>,
     detector: Rc<Detector>,
+    index: Rc<Index>,
     epoch: Epoch,
 }
 
@@ -86,8 +90,8 @@ impl Attributes {
 const PRIVATE: Mode = Mode::S_IRWXU;
 
 impl Permit {
-    pub(crate) fn new(operation: Operation, detector: Rc<Detector>, epoch: Epoch) -> Self {
-        Permit { operation, pins: Vec::new(), targets: Vec::new(), detector, epoch }
+    pub(crate) fn new(operation: Operation, detector: Rc<Detector>, index: Rc<Index>, epoch: Epoch) -> Self {
+        Permit { operation, pins: Vec::new(), targets: Vec::new(), detector, index, epoch }
     }
 
     /// Relies on a mountpoint; several paths may rely on the same mount.
@@ -119,22 +123,19 @@ impl Permit {
 
     /// The mountpoints this permit holds.
     pub fn mountpoints(&self) -> impl Iterator<Item = &Path> {
-        self.pins.iter().map(|pin| {
-            use std::os::unix::ffi::OsStrExt;
-            Path::new(std::ffi::OsStr::from_bytes(&pin.mountpoint))
-        })
+        self.pins.iter().map(|pin| Path::new(OsStr::from_bytes(&pin.mountpoint)))
     }
 
     /// Creates a directory and its missing parents; each new one gets the attributes, existing ones stay as they
     /// are. Two that create the same at once both succeed.
     ///
-    /// The path must be one that was asked for, or lie below one. It is walked from what of it existed when it was
-    /// judged, without following symlinks.
+    /// The path must be one that was asked for, or lie below one, with no registered mountpoint on the way from there. It is
+    /// walked from what of it existed when it was judged, without following symlinks.
     ///
     /// # Errors
-    /// [`ErrorKind::Usage`] for a path outside of what was asked for; [`ErrorKind::Io`] or
-    /// [`ErrorKind::Permission`] with the path that could not be created, also when what existed of it has been
-    /// removed meanwhile.
+    /// [`ErrorKind::Usage`] for a path outside of what was asked for; as [`Mounts::open`](crate::Mounts::open) for a
+    /// registry whose rest turns out to be damaged; [`ErrorKind::Io`] or [`ErrorKind::Permission`] with
+    /// the path that could not be created, also when what existed of it has been removed meanwhile.
     pub fn create_dir_all(&self, path: &Path, attributes: &Attributes) -> Result<(), Error> {
         let directory = self.open_beneath(path, Some(attributes))?;
         let fail = |errno: Errno| Error::syscall("create directory", path, errno);
@@ -174,6 +175,9 @@ impl Permit {
 
     /// Confirms that all mounts are still where they were when the permit was given. What was done by path
     /// meanwhile is done for certain only then.
+    ///
+    /// The way to each is walked as by the work itself, so that with a mountpoint that lies within a network or FUSE
+    /// filesystem it waits as long as that one doesn't answer. Nothing else waits.
     ///
     /// # Errors
     /// [`Cause::Vanished`] when one was unmounted or covered meanwhile, [`Cause::Displaced`] when what this process has
@@ -224,8 +228,18 @@ impl Permit {
             Error::new(ErrorKind::Usage, format!("permit does not speak of {path:?}: ask for it first"))
         })?;
         let mut real = target.real.as_ref().unwrap_or(&target.asked).clone();
-        for component in path::components(&clean[target.asked.len()..]) {
+        let below = &clean[target.asked.len()..];
+        for component in path::components(below) {
             path::push(&mut real, component);
+        }
+        let name = self.detector.outer_path(&path_buf(&clean));
+        for name in [name.as_os_str().as_bytes(), &real] {
+            if self.index.has_mountpoint_beyond(name, name.len() - below.len())? {
+                let text = format!(
+                    "permit does not speak of the mountpoint that {path:?} lies in: ask for it first"
+                );
+                return Err(Error::new(ErrorKind::Usage, text));
+            }
         }
         match &target.start {
             Some(start) => Ok((Rc::clone(&start.fd), real.split_off(start.reach))),

@@ -243,22 +243,27 @@ pub(crate) struct MountStat {
 /// `statmount(id)` by unique mount id (6.8): walks no path, touches no filesystem. `ENOENT` after an unmount,
 /// lazy ones included.
 pub(crate) fn statmount(unique_id: u64) -> Result<MountStat> {
-    match statmount_within::<STATMOUNT_TEXT>(unique_id) {
-        Err(Errno::EOVERFLOW) => statmount_within::<STATMOUNT_TEXT_MAX>(unique_id),
+    let options = STATMOUNT_MNT_OPTS;
+    let result = match statmount_within::<STATMOUNT_TEXT>(unique_id, options) {
+        Err(Errno::EOVERFLOW) => statmount_within::<STATMOUNT_TEXT_MAX>(unique_id, options),
+        other => other,
+    };
+    match result {
+        // The options of an overlay of many layers don't fit; those of a filesystem that may have had an emergency do.
+        Err(Errno::EOVERFLOW) => statmount_within::<STATMOUNT_TEXT_MAX>(unique_id, 0),
         other => other,
     }
 }
 
 #[inline(never)]
-fn statmount_within<const TEXT: usize>(unique_id: u64) -> Result<MountStat> {
+fn statmount_within<const TEXT: usize>(unique_id: u64, options: u64) -> Result<MountStat> {
     let wanted = STATMOUNT_SB_BASIC
         | STATMOUNT_MNT_BASIC
         | STATMOUNT_MNT_ROOT
         | STATMOUNT_FS_TYPE
-        | STATMOUNT_MNT_OPTS
         | STATMOUNT_FS_SUBTYPE
         | STATMOUNT_SB_SOURCE;
-    let answer = ask_statmount::<TEXT>(unique_id, wanted)?;
+    let answer = ask_statmount::<TEXT>(unique_id, wanted | options)?;
     let options = answer.text(STATMOUNT_MNT_OPTS, answer.mnt_opts).unwrap_or_default();
     let emergency = options.split(|byte| *byte == b',').any(|option| option == b"emergency_ro");
     Ok(MountStat {

@@ -353,7 +353,8 @@ impl Walker {
     }
 
     fn is_own_root(&self, mount: u64) -> bool {
-        sys::look(At::Cwd, b"/", self.kernel.id).is_ok_and(|root| root.mount_id == Some(mount))
+        let (at, way) = self.root.at(b"/");
+        sys::look(at, way, self.kernel.id).is_ok_and(|root| root.mount_id == Some(mount))
     }
 
     fn is_local_mount(&self, id: u64) -> bool {

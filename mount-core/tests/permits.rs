@@ -462,6 +462,31 @@ fn permit_speaks_only_of_what_was_asked() {
     });
 }
 
+/// Below what was asked for another mountpoint decides, mounted or not; by a symlink's name as well.
+#[test]
+fn permit_speaks_of_no_mountpoint_below_what_was_asked() {
+    lab!(|lab| {
+        let (mail, tank) = (lab.tmpfs("srv/mail"), lab.dir("tank"));
+        symlink(mail.path(), lab.path("link")).expect("a symlink");
+        let registry = Registry::of_mounts(lab, &[&mail]);
+        for (path, state) in [("alt", State::Online), ("scratch", State::Ignore)] {
+            registry.register(mail.path().join(path), state);
+            lab.dir(mail.path().join(path));
+        }
+        registry.register(tank.join("*"), State::Online);
+        let asked = [mail.path(), &lab.path("link"), &tank];
+        let permit = registry.open().authorize(Operation::Create, &asked).expect("mounted");
+        let create = |path: &Path| permit.create_dir_all(path, &Attributes::mode(0o700));
+        for path in [mail.path().join("alt/bob"), lab.path("link/alt/bob"), tank.join("bob/mailboxes")] {
+            let error = create(&path).expect_err("another mountpoint decides");
+            assert_eq!(error.kind(), ErrorKind::Usage, "{error}");
+            permit.create_file(&path, &Attributes::mode(0o600)).expect_err("nor a file");
+        }
+        assert!(names_in(&mail.path().join("alt")).is_empty() && names_in(&tank).is_empty());
+        create(&mail.path().join("scratch/bob")).expect("what is ignored decides nothing");
+    });
+}
+
 #[test]
 fn symlink_swapped_in_after_the_check_is_not_followed() {
     lab!(|lab| {
@@ -498,6 +523,25 @@ fn idle_automount_is_triggered_by_a_permit_but_not_by_a_verdict() {
         let permit = mounts.authorize(Operation::Create, &[&bob]).expect("mounts it");
         permit.create_dir_all(&bob, &Attributes::mode(0o700)).expect("create");
         assert_eq!(mounts.presence(mail.path()), Presence::Mounted);
+        permit.verify().expect("still there");
+    });
+}
+
+/// As long as it is idle nobody can see them.
+#[test]
+#[ignore = "needs root: autofs"]
+fn symlinks_behind_an_idle_automount_are_followed_once_a_permit_has_triggered_it() {
+    lab!(|lab| {
+        let (automount, bare) = (lab.autofs("srv/mail"), lab.dir("srv/bare"));
+        automount.trigger();
+        symlink(&bare, automount.path().join("bob")).expect("a symlink into a bare directory");
+        automount.expire();
+        let registry = Registry::in_lab(lab);
+        registry.register(automount.path(), State::Online).register(&bare, State::Online);
+        let mounts = registry.open();
+        let refusal = mounts.authorize(Operation::Create, &[&automount.path().join("bob/mailboxes")]).err();
+        assert_eq!(refusal.expect("not mounted").mountpoint(), Some(&*bare));
+        let permit = mounts.authorize(Operation::Create, &[&automount.path().join("ann")]).expect("mounted");
         permit.verify().expect("still there");
     });
 }

@@ -343,6 +343,23 @@ fn damage_in_the_middle_of_a_long_registry_refuses_every_path() {
     });
 }
 
+/// An overlay's lists all its layers, blanks as four bytes each; the kernel has no answer when they don't fit.
+#[test]
+fn filesystem_with_options_of_any_length_is_described() {
+    lab!(|lab| {
+        let lower = lab.dir([" ".repeat(250).as_str(); 14].join("/"));
+        let options = format!("lowerdir={}:{}", lower.display(), lab.dir("other").display());
+        let mail = lab.dir("srv/mail");
+        let overlay = Some("overlay");
+        nix::mount::mount(overlay, &mail, overlay, MsFlags::empty(), Some(options.as_str()))
+            .expect("overlay");
+        let mounts = Registry::in_lab(lab).register(&mail, State::Online).open();
+        let filesystem = mounts.examine(&mail).filesystem.expect("mounted");
+        assert_eq!(filesystem.fs_type, b"overlay");
+        permitted(&mounts, mail.join("bob"));
+    });
+}
+
 #[test]
 fn every_path_that_cannot_be_judged_is_refused() {
     lab!(|lab| {
