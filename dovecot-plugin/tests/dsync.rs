@@ -5,12 +5,15 @@ mod support;
 
 use std::fmt::Write;
 use std::fs;
+use std::os::unix::fs::chown;
 use std::path::PathBuf;
 
 use fixtures::dovecot::{Config, Dovecot, Format, Role, Store, Truth, losses, underneath};
 use fixtures::lab;
 use fixtures::lab::{Lab, Mount};
 use support::{Guard, Site, fill, message};
+
+const MAIL_USER: u32 = 5000;
 
 /// Two guarded servers, each with a store of its own and with mail that the other has not.
 struct Pair {
@@ -149,4 +152,45 @@ fn dsync_goes_on_when_all_is_there() {
         assert!(here.has("<there>") && here.mailboxes.contains_key("There"), "{here:?}");
         assert_eq!(here.mails(), there.mails());
     });
+}
+
+/// A server that is backed up to another place, with its mailbox Archive on a filesystem of its own.
+fn nested(lab: &Lab, guard: Guard) -> (Site, Mount) {
+    // Mailboxes are listed by what directories there are.
+    let no_list_index = |config: &mut Config| config.extra.push_str("mailbox_list_index = no\n");
+    let site = Site::start_with(lab, Format::MaildirFs, guard, no_list_index);
+    let archive = site.dovecot.store().path(Role::Mail, "bob").join("Archive");
+    fs::create_dir_all(&archive).expect("a directory of the user's");
+    for directory in archive.ancestors().take(2) {
+        chown(directory, Some(MAIL_USER), Some(MAIL_USER)).expect("chown");
+    }
+    let filesystem = lab.tmpfs(&archive);
+    chown(&archive, Some(MAIL_USER), Some(MAIL_USER)).expect("chown");
+    site.also_register(filesystem.path());
+    fill(&site.dovecot);
+    (site, filesystem)
+}
+
+#[test]
+#[ignore = "needs root: real Dovecot"]
+fn backup_deletes_nothing_while_a_filesystem_deep_in_the_store_is_missing() {
+    for guard in [Guard::Stock, Guard::Guarded] {
+        lab!(&format!("{guard:?}"), |lab| {
+            let (site, filesystem) = nested(lab, guard);
+            let copy = site.mount(Role::Mail).path().join("copy");
+            let location = format!("maildir:{}", copy.display());
+            let backup = || site.dovecot.doveadm(&["backup", "-u", "bob", &location]).expect("doveadm");
+            fs::create_dir(&copy).expect("a place for copies");
+            chown(&copy, Some(MAIL_USER), Some(MAIL_USER)).expect("chown");
+            assert!(backup().status.success());
+            let has_archive = || copy.join(".Archive").is_dir();
+            assert!(has_archive(), "a backup of all there is");
+            filesystem.take_away_lazily();
+            let during = backup();
+            assert_eq!(has_archive(), guard == Guard::Guarded, "{during:?}");
+            assert_eq!(during.status.code() == Some(75), guard == Guard::Guarded, "{during:?}");
+            filesystem.bring_back();
+            assert!(guard == Guard::Stock || backup().status.success(), "{}", site.dovecot.log());
+        });
+    }
 }
