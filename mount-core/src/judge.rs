@@ -52,9 +52,6 @@ pub struct Resolved {
     pub is_directory: bool,
 }
 
-/// The mountpoints that a path relies on, in the order they are passed, for whoever wants to hold them.
-type Crossed = Vec<(Rc<Known>, Rc<Observation>)>;
-
 /// A path is walked this often while the mount table changes under the walk, before that is the answer.
 const WALKS: usize = 32;
 
@@ -177,8 +174,10 @@ impl Judge {
 
     pub(crate) fn resolve(&self, path: &Path) -> Result<Resolved, Error> {
         let clean = path::clean(path)?;
-        let walk =
-            self.detector.walk(&clean).map_err(|errno| Error::syscall("open", Path::new("/"), errno))?;
+        let walk = self
+            .detector
+            .walk(&clean, None)
+            .map_err(|errno| Error::syscall("open", Path::new("/"), errno))?;
         match walk.stop {
             Stop::Found | Stop::Missing | Stop::Failed(Errno::ENOTDIR) => Ok(Resolved {
                 path: path_buf(&walk.real),
@@ -230,22 +229,24 @@ impl Judge {
     ) -> Result<Permit, Refusal> {
         let since = since.map(Epoch::table);
         let mut generation = epoch.table();
-        let mut permit = Permit::new(operation, Rc::clone(&self.detector), Rc::clone(&self.index), epoch);
+        let (detector, index) = (Rc::clone(&self.detector), Rc::clone(&self.index));
+        let mut permit = Permit::new(operation, detector, index, epoch, paths.len());
         for path in paths {
             let mut question = Question { operation, path, generation, since };
             let asked = question.clean()?;
+            let first = permit.pins.len();
             let target = if self.index.is_empty() {
                 Target { asked: asked.into_owned(), real: None, start: None }
             } else {
-                self.hold(&mut question, &asked, &mut permit)?
+                self.hold(&mut question, asked, &mut permit.pins)?
             };
-            permit.add(target);
+            permit.add(target, first);
             generation = question.generation;
         }
         Ok(permit)
     }
 
-    /// Judges a path, and holds every mount that it relies on.
+    /// Judges a path, and adds to the pins every mount that it relies on, shallow first.
     ///
     /// The walk has opened a directory in the mount that it ended in, and the mounts which that one lies in are as busy
     /// as itself. So a root is opened only where the walk did not end in the mount that was judged, as at an automount
@@ -253,35 +254,34 @@ impl Judge {
     fn hold(
         &self,
         question: &mut Question<'_>,
-        asked: &[u8],
-        permit: &mut Permit,
+        asked: Cow<'_, [u8]>,
+        pins: &mut Vec<Pin>,
     ) -> Result<Target, Refusal> {
-        let mut crossed = Crossed::new();
-        let Walk { real, fd, reach, looked, .. } = self.trigger(question, asked, &mut crossed)?;
+        let first = pins.len();
+        let Walk { real, fd, reach, looked, .. } = self.trigger(question, &asked, pins)?;
         let fd = Rc::new(fd);
         let mut start: Option<Start> = None;
         // By the depth of where they are: one may be known by the name of a symlink that is shorter or longer.
-        crossed.sort_by_key(|(known, seen)| seen.mountpoint(&known.mountpoint).len());
-        for (known, seen) in crossed.into_iter().rev() {
-            let mountpoint = Rc::clone(&known.mountpoint);
-            let depth = seen.mountpoint(&mountpoint).len();
-            let is_on_the_way = path::is_within(&real, seen.mountpoint(&mountpoint));
+        pins[first..].sort_by_key(|pin| pin.mountpoint().len());
+        for pin in pins[first..].iter_mut().rev() {
+            let seen = &pin.observation;
+            let depth = pin.mountpoint().len();
+            let is_on_the_way = path::is_within(&real, pin.mountpoint());
             let is_judged_by_id =
                 looked.mount_id.and(seen.mount).is_some() && seen.presence == Presence::Mounted;
             let arrived = looked.mount_id == seen.mount && reach >= depth;
             if is_on_the_way && is_judged_by_id && (start.is_some() || arrived) {
                 start.get_or_insert_with(|| Start { fd: Rc::clone(&fd), reach });
-                permit.pin(Pin { mountpoint, observation: seen, root: None });
                 continue;
             }
-            let (root, observation) = self.root(question, &known, &seen)?;
+            let (root, observation) = self.root(question, &pin.known, seen)?;
             if is_on_the_way {
                 start.get_or_insert_with(|| Start { fd: Rc::clone(&root), reach: depth });
             }
-            permit.pin(Pin { mountpoint, observation, root: Some(root) });
+            (pin.observation, pin.root) = (observation, Some(root));
         }
         let real = (*real != *asked).then(|| real.into_owned());
-        Ok(Target { asked: asked.to_vec(), real, start })
+        Ok(Target { asked: asked.into_owned(), real, start })
     }
 
     /// As [`Judge::route`], with the automounts on the way mounted: a symlink behind an idle one could not be seen.
@@ -289,17 +289,18 @@ impl Judge {
         &self,
         question: &mut Question<'_>,
         asked: &'p [u8],
-        crossed: &mut Crossed,
+        pins: &mut Vec<Pin>,
     ) -> Result<Walk<'p>, Refusal> {
+        let first = pins.len();
         let mut triggered = Vec::new();
         loop {
-            let walk = self.route(question, asked, Some(crossed))?;
-            let idle = crossed.iter().find(|(_, seen)| seen.presence == Presence::Idle);
-            let Some((known, seen)) = idle.filter(|_| triggered.len() < WALKS) else { return Ok(walk) };
+            let walk = self.route(question, asked, Some(pins))?;
+            let idle = pins[first..].iter().find(|pin| pin.observation.presence == Presence::Idle);
+            let Some(pin) = idle.filter(|_| triggered.len() < WALKS) else { return Ok(walk) };
             // Held, so that it doesn't expire.
-            triggered.push(self.root(question, known, seen)?);
+            triggered.push(self.root(question, &pin.known, &pin.observation)?);
             question.generation = self.detector.generation();
-            crossed.clear();
+            pins.truncate(first);
         }
     }
 
@@ -335,10 +336,14 @@ impl Judge {
         &self,
         question: &mut Question<'_>,
         asked: &'p [u8],
-        mut crossed: Option<&mut Crossed>,
+        mut crossed: Option<&mut Vec<Pin>>,
     ) -> Result<Walk<'p>, Refusal> {
+        let first = crossed.as_ref().map_or(0, |pins| pins.len());
+        let landmark = || self.landmark(asked);
+        // What is created through a permit begins at the deepest directory that exists.
+        let landmark = crossed.is_none().then_some(&landmark as &dyn Fn() -> Option<usize>);
         for _ in 0..WALKS {
-            let walk = self.detector.walk(asked).map_err(|errno| {
+            let walk = self.detector.walk(asked, landmark).map_err(|errno| {
                 question.refuse(None, Cause::Path(Error::syscall("open", Path::new("/"), errno)))
             })?;
             for passed in &walk.detours {
@@ -358,7 +363,7 @@ impl Judge {
                 return Ok(walk);
             }
             question.generation = generation;
-            crossed.iter_mut().for_each(|crossed| crossed.clear());
+            crossed.iter_mut().for_each(|pins| pins.truncate(first));
         }
         let restless = "the mount table keeps changing while the path is walked".to_owned();
         Err(question.refuse(None, Cause::Presence(Presence::Unknown(restless))))
@@ -370,24 +375,41 @@ impl Judge {
         question: &Question<'_>,
         path: &[u8],
         evidence: Evidence,
-        mut crossed: Option<&mut Crossed>,
+        mut crossed: Option<&mut Vec<Pin>>,
     ) -> Result<(), Refusal> {
         let around = self.index.around(path);
         let around = around.map_err(|error| question.refuse(None, Cause::Registry(error)))?;
         let Some(around) = around else { return Ok(()) };
-        let mut hits = path::prefix_ends(path)
-            .enumerate()
-            .filter_map(|(before, end)| self.hit(&around, before + 1, &path[..end]))
-            .peekable();
-        while let Some(known) = hits.next() {
-            let is_proven_below = hits.peek().is_some() && !matches!(evidence, Evidence::Nothing);
-            let evidence = if is_proven_below { Evidence::Deeper } else { evidence };
-            let seen = self.judge(question, &known, evidence)?;
-            if let Some(crossed) = &mut crossed {
-                crossed.push((known, seen));
+        let above = match evidence {
+            Evidence::Nothing => Evidence::Nothing,
+            Evidence::Arrived(_) | Evidence::Deeper => Evidence::Deeper,
+        };
+        let mut judge = |known: Rc<Known>, evidence| {
+            let observation = self.judge(question, &known, evidence)?;
+            if let Some(pins) = &mut crossed {
+                pins.push(Pin { known, observation, root: None });
+            }
+            Ok(())
+        };
+        let mut deepest = None;
+        for known in self.hits(&around, path) {
+            if let Some(shallower) = deepest.replace(known) {
+                judge(shallower, above)?;
             }
         }
-        Ok(())
+        deepest.map_or(Ok(()), |known| judge(known, evidence))
+    }
+
+    /// The length of the deepest registered mountpoint on a path as it is written: whatever of the rest exists, without
+    /// symlinks it is judged by that one.
+    fn landmark(&self, path: &[u8]) -> Option<usize> {
+        self.hits(self.index.all()?, path).last().map(|known| known.mountpoint.len())
+    }
+
+    /// What is registered at or above a path and not to be ignored, shallow first.
+    fn hits(&self, around: &Surroundings, path: &[u8]) -> impl Iterator<Item = Rc<Known>> {
+        let ends = path::prefix_ends(path).enumerate();
+        ends.filter_map(move |(before, end)| self.hit(around, before + 1, &path[..end]))
     }
 
     /// What is registered for exactly this path, unless it is to be ignored.

@@ -48,7 +48,7 @@ impl Index {
     /// As [`Source::whole`].
     pub(crate) fn around(&self, path: &[u8]) -> Result<Option<Rc<Surroundings>>, Error> {
         let Some(source) = self.source.as_ref().filter(|_| !self.is_empty) else { return Ok(None) };
-        if let Some(all) = self.all.get() {
+        if let Some(all) = self.all() {
             return Ok(Some(Rc::clone(all)));
         }
         if self.passes.get() < PASSES {
@@ -72,6 +72,11 @@ impl Index {
         let mut ends = path::prefix_ends(path).enumerate().filter(|(_, end)| *end > above);
         Ok(ends.any(|(before, end)| around.at(before + 1, &path[..end]).is_some_and(counts)))
     }
+
+    /// What is registered for all paths; `None` as long as that would cost a pass over the file.
+    pub(crate) fn all(&self) -> Option<&Rc<Surroundings>> {
+        self.all.get()
+    }
 }
 
 /// What is registered for one path and the directories above it, or for all.
@@ -94,10 +99,11 @@ impl Surroundings {
     /// What is registered for exactly this path, so many components deep: an explicit entry, else a wildcard's for
     /// the child that it is, whatever the states of the two.
     pub(crate) fn at(&self, depth: usize, path: &[u8]) -> Option<Registered> {
-        if !self.reach(depth) {
-            return None;
+        let explicit = if self.table.lists(depth) { self.of_line(path, false) } else { None };
+        if explicit.is_some() || !self.table.lists_children(depth) {
+            return explicit;
         }
-        self.of_line(path, false).or_else(|| self.of_line(path::parent(path), true))
+        self.of_line(path::parent(path), true)
     }
 
     fn of_line(&self, path: &[u8], wildcard: bool) -> Option<Registered> {

@@ -25,9 +25,6 @@ pub(crate) fn clean(path: &Path) -> Result<Cow<'_, [u8]>, Error> {
     if bytes[0] != b'/' {
         return refuse("is relative; name it from / on");
     }
-    if bytes.contains(&0) {
-        return refuse("has a NUL byte, which no path can have");
-    }
     if bytes.len() >= PATH_MAX {
         let why = format!("is {} bytes long; the kernel takes {} at most", bytes.len(), PATH_MAX - 1);
         return Err(Error::new(
@@ -35,15 +32,30 @@ pub(crate) fn clean(path: &Path) -> Result<Cow<'_, [u8]>, Error> {
             format!("path {}... {why}", quoted(&crate::error::path_buf(&bytes[..32]))),
         ));
     }
-    Ok(normalise(bytes))
+    if is_clean(bytes) {
+        return Ok(Cow::Borrowed(bytes));
+    }
+    if bytes.contains(&0) {
+        return refuse("has a NUL byte, which no path can have");
+    }
+    Ok(Cow::Owned(normalise(bytes)))
 }
 
-fn normalise(bytes: &[u8]) -> Cow<'_, [u8]> {
-    let is_clean = bytes == b"/"
-        || bytes[1..].split(|byte| *byte == b'/').all(|component| !component.is_empty() && component != b".");
-    if is_clean {
-        return Cow::Borrowed(bytes);
+/// Whether there is nothing to normalise and nothing to refuse in a path that begins with `/`. In one pass over it, since
+/// each question begins with this.
+fn is_clean(bytes: &[u8]) -> bool {
+    let mut rest = bytes;
+    while let [first, after @ ..] = rest {
+        match (first, after) {
+            (0, _) | (b'/', [b'/', ..] | [b'.'] | [b'.', b'/', ..]) => return false,
+            (b'/', []) => return bytes.len() == 1,
+            _ => rest = after,
+        }
     }
+    true
+}
+
+fn normalise(bytes: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(bytes.len());
     for component in components(bytes).filter(|component| *component != b".") {
         out.push(b'/');
@@ -52,7 +64,7 @@ fn normalise(bytes: &[u8]) -> Cow<'_, [u8]> {
     if out.is_empty() {
         out.push(b'/');
     }
-    Cow::Owned(out)
+    out
 }
 
 /// The components of a path, empty ones left out.
@@ -62,8 +74,7 @@ pub(crate) fn components(path: &[u8]) -> impl DoubleEndedIterator<Item = &[u8]> 
 
 /// The ends of all prefixes of a clean path, shallow first and `/` left out: 4 and 9 for `/srv/mail`.
 pub(crate) fn prefix_ends(path: &[u8]) -> impl Iterator<Item = usize> + '_ {
-    let inner = path.iter().enumerate().skip(1).filter(|(_, byte)| **byte == b'/').map(|(at, _)| at);
-    inner.chain((path.len() > 1).then_some(path.len()))
+    (2..=path.len()).filter(|end| path.get(*end).is_none_or(|byte| *byte == b'/'))
 }
 
 /// Appends one component to a clean path.

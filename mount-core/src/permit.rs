@@ -17,6 +17,7 @@ use crate::detect::{Detector, Observation};
 use crate::epoch::Epoch;
 use crate::error::{Error, ErrorKind, path_buf};
 use crate::lookup::Index;
+use crate::memory::Known;
 use crate::operation::Operation;
 use crate::path;
 use crate::refusal::{Cause, Refusal};
@@ -31,7 +32,7 @@ use crate::sys::{self, At};
 /// Only [`Mounts::authorize`](crate::Mounts::authorize) makes one.
 pub struct Permit {
     operation: Operation,
-    pins: Vec<Pin>,
+    pub(crate) pins: Vec<Pin>,
     targets: Vec<Target>,
     detector: Rc<Detector>,
     index: Rc<Index>,
@@ -40,10 +41,17 @@ pub struct Permit {
 
 /// A mountpoint that the permit relies on.
 pub(crate) struct Pin {
-    pub mountpoint: Rc<[u8]>,
+    pub known: Rc<Known>,
     pub observation: Rc<Observation>,
     /// Its root; `None` where the start of a target keeps the mount busy.
     pub root: Option<Rc<OwnedFd>>,
+}
+
+impl Pin {
+    /// Where it really is.
+    pub(crate) fn mountpoint(&self) -> &[u8] {
+        self.observation.mountpoint(&self.known.mountpoint)
+    }
 }
 
 /// A path that was asked for.
@@ -90,21 +98,27 @@ impl Attributes {
 const PRIVATE: Mode = Mode::S_IRWXU;
 
 impl Permit {
-    pub(crate) fn new(operation: Operation, detector: Rc<Detector>, index: Rc<Index>, epoch: Epoch) -> Self {
-        Permit { operation, pins: Vec::new(), targets: Vec::new(), detector, index, epoch }
+    /// One that speaks of no path yet, with room for so many.
+    pub(crate) fn new(
+        operation: Operation,
+        detector: Rc<Detector>,
+        index: Rc<Index>,
+        epoch: Epoch,
+        paths: usize,
+    ) -> Self {
+        let (pins, targets) = (Vec::with_capacity(paths), Vec::with_capacity(paths));
+        Permit { operation, pins, targets, detector, index, epoch }
     }
 
-    /// Relies on a mountpoint; several paths may rely on the same mount.
-    pub(crate) fn pin(&mut self, pin: Pin) {
-        let is_pinned = |other: &Pin| {
-            other.mountpoint == pin.mountpoint && Rc::ptr_eq(&other.observation, &pin.observation)
-        };
-        if pin.root.is_some() || !self.pins.iter().any(is_pinned) {
-            self.pins.push(pin);
+    /// Speaks of a path as well, which relies on the pins from the `first` on; several may rely on the same mount.
+    pub(crate) fn add(&mut self, target: Target, first: usize) {
+        for at in (first..self.pins.len()).rev() {
+            let (others, pin) = (&self.pins[..at], &self.pins[at]);
+            let is_same = |other: &Pin| Rc::ptr_eq(&other.observation, &pin.observation);
+            if pin.root.is_none() && others.iter().any(is_same) {
+                self.pins.remove(at);
+            }
         }
-    }
-
-    pub(crate) fn add(&mut self, target: Target) {
         self.targets.push(target);
     }
 
@@ -123,7 +137,7 @@ impl Permit {
 
     /// The mountpoints this permit holds.
     pub fn mountpoints(&self) -> impl Iterator<Item = &Path> {
-        self.pins.iter().map(|pin| Path::new(OsStr::from_bytes(&pin.mountpoint)))
+        self.pins.iter().map(|pin| Path::new(OsStr::from_bytes(&pin.known.mountpoint)))
     }
 
     /// Creates a directory and its missing parents; each new one gets the attributes, existing ones stay as they
@@ -183,13 +197,11 @@ impl Permit {
     /// [`Cause::Vanished`] when one was unmounted or covered meanwhile, [`Cause::Displaced`] when what this process has
     /// changed its root to was.
     pub fn verify(&self) -> Result<(), Refusal> {
-        let gone = self
-            .pins
-            .iter()
-            .find(|pin| !self.detector.confirms(&pin.mountpoint, pin.root.as_deref(), &pin.observation));
+        let is_there =
+            |pin: &&Pin| self.detector.confirms(&pin.known.mountpoint, pin.root.as_deref(), &pin.observation);
         let asked = || self.targets.first().map_or_else(PathBuf::new, |target| path_buf(&target.asked));
-        if let Some(pin) = gone {
-            let mountpoint = path_buf(&pin.mountpoint);
+        if let Some(pin) = self.pins.iter().rev().find(|pin| !is_there(pin)) {
+            let mountpoint = path_buf(&pin.known.mountpoint);
             return Err(Refusal::new(self.operation, &asked(), Some(mountpoint), Cause::Vanished));
         }
         // Where nothing is relied on, it doesn't matter where the paths lead.

@@ -48,7 +48,7 @@ pub(crate) enum Stop {
 pub(crate) struct Walk<'p> {
     /// The path without symlinks, `.` and `..`, as far as it could be found out; the rest as written.
     pub real: Cow<'p, [u8]>,
-    /// The deepest part of `real` that exists, open as `O_PATH`.
+    /// The deepest part of `real` that exists, or the [`Landmark`] before something missing, open as `O_PATH`.
     pub fd: OwnedFd,
     /// The length of that part; 0 when a `..` behind something missing leads out of it again.
     pub reach: usize,
@@ -102,8 +102,15 @@ struct Leap {
     end: usize,
     fd: OwnedFd,
     looked: Looked,
-    /// Whether it ends there because the next component doesn't exist.
-    missing: bool,
+    /// Why not more of it could be had.
+    hindrance: Option<Errno>,
+}
+
+impl Leap {
+    /// Whether something beyond doesn't exist.
+    fn is_missing(&self) -> bool {
+        self.hindrance == Some(Errno::ENOENT)
+    }
 }
 
 /// A place, and the components that are left from there, the next one last.
@@ -139,9 +146,9 @@ impl Course {
 
 /// The length of the beginning of a clean path that has no `..` in it, `/` at least.
 fn plain_length(path: &[u8]) -> usize {
-    let is_up = |at: usize| matches!(path[at..], [b'/', b'.', b'.'] | [b'/', b'.', b'.', b'/', ..]);
-    let up = (0..path.len()).find(|at| is_up(*at));
-    up.map_or(path.len(), |at| at.max(1))
+    let is_up =
+        |at: &usize| path[*at] == b'/' && matches!(path[at + 1..], [b'.', b'.'] | [b'.', b'.', b'/', ..]);
+    (0..path.len()).find(is_up).map_or(path.len(), |at| at.max(1))
 }
 
 /// A path of which the rest could not be walked: taken as it is written.
@@ -161,6 +168,10 @@ fn as_written(mut real: Vec<u8>, steps: Vec<Vec<u8>>, detours: &mut Vec<Vec<u8>>
 /// The mount table, read at most once for each change of it, and only when somebody asks.
 pub(crate) type TableSource<'a> = &'a dyn Fn() -> Option<Rc<MountTable>>;
 
+/// For who wants to know only in which mount a path lies, and not what of it exists: the length of the part that tells,
+/// if there is one. Asked for when the path is not to be had as a whole.
+pub(crate) type Landmark<'a> = Option<&'a dyn Fn() -> Option<usize>>;
+
 impl Walker {
     pub(crate) fn new(kernel: Kernel, root: Root) -> Self {
         Walker { kernel, root, local: RefCell::default() }
@@ -170,13 +181,21 @@ impl Walker {
     ///
     /// # Errors
     /// Only when not even `/` can be opened.
-    pub(crate) fn walk<'p>(&self, path: &'p [u8], table: TableSource<'_>) -> Result<Walk<'p>, Errno> {
+    pub(crate) fn walk<'p>(
+        &self,
+        path: &'p [u8],
+        landmark: Landmark<'_>,
+        table: TableSource<'_>,
+    ) -> Result<Walk<'p>, Errno> {
         let plain = plain_length(path);
-        let leap = self.leap(&path[..plain]);
-        let settled = |leap: &Leap| plain == path.len() && (leap.missing || leap.end == plain);
+        let mut leap = self.leap(&path[..plain], landmark);
+        if landmark.is_some() {
+            leap = leap.map(|leap| self.beyond(leap, &path[..plain]));
+        }
+        let settled = |leap: &Leap| plain == path.len() && (leap.is_missing() || leap.end == plain);
         match leap {
             Some(leap) if settled(&leap) => {
-                let stop = if leap.missing { Stop::Missing } else { Stop::Found };
+                let stop = if leap.is_missing() { Stop::Missing } else { Stop::Found };
                 let Leap { fd, looked, end, .. } = leap;
                 Ok(Walk { real: Cow::Borrowed(path), fd, reach: end, looked, stop, detours: Vec::new() })
             }
@@ -186,34 +205,61 @@ impl Walker {
 
     /// Goes as far as the cache leads along a path without `..`, in two calls when all of it is there: no symlink on
     /// the way, nothing to be asked of a filesystem. What stands in the way at the end costs one call more for each
-    /// component from there on.
-    fn leap(&self, path: &[u8]) -> Option<Leap> {
+    /// component from there on, or one for all from the landmark on.
+    fn leap(&self, path: &[u8], mut landmark: Landmark<'_>) -> Option<Leap> {
         if !self.kernel.openat2 {
             return None;
         }
         let resolve = libc::RESOLVE_NO_SYMLINKS | libc::RESOLVE_NO_MAGICLINKS | libc::RESOLVE_CACHED;
         let mut existing = path;
-        let mut missing = false;
+        let mut hindrance = None;
         loop {
             let (at, way) = self.root.at(existing);
             match sys::openat2(at, way, libc::O_PATH, 0, resolve) {
                 Ok(fd) => {
                     let looked = sys::look_fd(fd.as_fd(), self.kernel.id).ok()?;
-                    return Some(Leap { end: existing.len(), fd, looked, missing });
+                    return Some(Leap { end: existing.len(), fd, looked, hindrance });
                 }
                 Err(errno) if existing.len() > 1 => {
-                    missing = errno == Errno::ENOENT;
-                    existing = path::parent(existing);
+                    hindrance = Some(errno);
+                    // Any other may be a symlink, which leads to another landmark.
+                    let is_on_the_way = matches!(errno, Errno::ENOENT | Errno::EAGAIN);
+                    let end = landmark.take().filter(|_| is_on_the_way).and_then(|find| find());
+                    existing = match end {
+                        Some(end) if end < existing.len() => &existing[..end],
+                        _ => path::parent(existing),
+                    };
                 }
                 Err(_) => return None,
             }
         }
     }
 
+    /// Goes on, from where the cache led to, in a filesystem that can be asked: in one call when no symlink and no other
+    /// mount is in the way. A tmpfs for one has all its names in the cache but none that doesn't exist.
+    fn beyond(&self, leap: Leap, path: &[u8]) -> Leap {
+        let rest = &path[leap.end..];
+        let rest = rest.strip_prefix(b"/").unwrap_or(rest);
+        let is_local = |id| self.kernel.statmount && self.is_local_mount(id);
+        if leap.hindrance != Some(Errno::EAGAIN) || !leap.looked.mount_id.is_some_and(is_local) {
+            return leap;
+        }
+        let resolve = libc::RESOLVE_NO_SYMLINKS | libc::RESOLVE_NO_MAGICLINKS | libc::RESOLVE_NO_XDEV;
+        match sys::openat2(At::Dir(leap.fd.as_fd()), rest, libc::O_PATH, 0, resolve) {
+            Ok(fd) => match sys::look_fd(fd.as_fd(), self.kernel.id) {
+                Ok(looked) => Leap { end: path.len(), fd, looked, hindrance: None },
+                Err(_) => leap,
+            },
+            Err(errno) => Leap { hindrance: Some(errno), ..leap },
+        }
+    }
+
     /// What is left to do after a leap along a path.
     fn course(&self, path: &[u8], leap: Option<Leap>) -> Result<Course, Errno> {
         let (place, missing) = match leap {
-            Some(Leap { end, fd, looked, missing }) => {
+            Some(leap) => {
+                let missing = leap.is_missing();
+                let Leap { end, fd, looked, .. } = leap;
                 (Place { real: path[..end].to_vec(), fd, looked }, missing)
             }
             None => (self.root()?, false),
@@ -248,7 +294,7 @@ impl Walker {
                 }
                 Ok(Next::Symlink(target)) => {
                     let onward = course.onward(&target);
-                    let leap = self.leap(&onward[..plain_length(&onward)]);
+                    let leap = self.leap(&onward[..plain_length(&onward)], None);
                     detours.push(course.name(&component));
                     course = self.course(&onward, leap)?;
                 }

@@ -79,17 +79,14 @@ static inline __attribute__((always_inline)) void ask_inlined(const char *path)
 #endif
 }
 
-/* The deepest part of the path that exists; what is missing of it costs a call each. */
+/* Where some of the path is missing, the mountpoint tells. */
 static void ask_verdict(const char *path)
 {
-    char existing[4096];
-    strcpy(existing, path);
     poll_table();
-    int fd;
-    while ((fd = open_cached(existing)) < 0) {
-        must(strrchr(existing, '/') > existing, path);
-        *strrchr(existing, '/') = 0;
-    }
+    int fd = open_cached(path);
+    if (fd < 0)
+        fd = open_cached(mountpoint);
+    must(fd >= 0, path);
     look_and_close(fd);
 }
 

@@ -15,7 +15,7 @@ use crate::path;
 use crate::root::Root;
 use crate::sys::{self, At, IdKind};
 use crate::table::MountTable;
-use crate::walk::{Stop, Walk, Walker};
+use crate::walk::{Landmark, Stop, Walk, Walker};
 
 /// A changed root directory.
 pub(super) struct Inside {
@@ -59,9 +59,11 @@ impl Detector {
     }
 
     /// Walks a path as this process does, and says where it leads by the names that mountpoints have.
-    pub(crate) fn walk<'p>(&self, path: &'p [u8]) -> Result<Walk<'p>, Errno> {
+    ///
+    /// A landmark is named as mountpoints are, which helps no walk inside of a chroot.
+    pub(crate) fn walk<'p>(&self, path: &'p [u8], landmark: Landmark<'_>) -> Result<Walk<'p>, Errno> {
         match &self.inside {
-            None => self.walk_outside(path),
+            None => self.walk_outside(path, landmark),
             Some(inside) => self.walk_inside(inside, path),
         }
     }
@@ -76,7 +78,7 @@ impl Detector {
     /// A session may have locked itself into a bare directory that a filesystem covers by now, or be left behind in one
     /// that was unmounted. There every path leads to something else than outside; such a walk ends before it begins.
     fn walk_inside(&self, inside: &Inside, path: &[u8]) -> Result<Walk<'static>, Errno> {
-        let mut root = self.walk_outside(&inside.chroot)?;
+        let mut root = self.walk_outside(&inside.chroot, None)?;
         for detour in &mut root.detours {
             *detour = joined(detour, path);
         }
@@ -84,7 +86,7 @@ impl Detector {
             let real = joined(&root.real, path).into();
             return Ok(Walk { real, stop: Stop::Displaced, ..root.into_owned() });
         }
-        let walk = self.walker.walk(path, &|| self.table().ok())?;
+        let walk = self.walker.walk(path, None, &|| self.table().ok())?;
         Ok(seen_from_outside(walk, root))
     }
 
@@ -117,7 +119,7 @@ impl Detector {
     /// By which name this process changed its root, when that no longer leads to the root it has.
     pub(crate) fn displaced(&self) -> Option<PathBuf> {
         let inside = self.inside.as_ref()?;
-        let root = self.walk_outside(&inside.chroot);
+        let root = self.walk_outside(&inside.chroot, None);
         let is_there = root.is_ok_and(|root| self.is_own_root(&root));
         (!is_there).then(|| self.chroot())
     }

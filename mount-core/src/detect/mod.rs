@@ -30,7 +30,7 @@ use crate::presence::Presence;
 use crate::root::Root;
 use crate::sys::{self, At, IdKind, Looked, MountStat};
 use crate::table::{Mount, MountTable, OpenTable};
-use crate::walk::{Stop, Walk, Walker, is_local};
+use crate::walk::{Landmark, Stop, Walk, Walker, is_local};
 use change::Changes;
 use inside::Inside;
 
@@ -208,11 +208,11 @@ impl Detector {
     }
 
     /// Walks a path that is named as mountpoints are; on a recorded table there is nothing to walk.
-    fn walk_outside<'p>(&self, path: &'p [u8]) -> Result<Walk<'p>, Errno> {
+    fn walk_outside<'p>(&self, path: &'p [u8], landmark: Landmark<'_>) -> Result<Walk<'p>, Errno> {
         match &self.eyes {
-            Eyes::Live { .. } => self.outer().walk(path, &|| self.table().ok()),
+            Eyes::Live { .. } => self.outer().walk(path, landmark, &|| self.table().ok()),
             // Without a table no filesystem counts as local, and none is asked: the path is taken as written.
-            Eyes::Recorded(_) => self.walker.walk(path, &|| None),
+            Eyes::Recorded(_) => self.walker.walk(path, landmark, &|| None),
         }
     }
 
@@ -307,7 +307,7 @@ impl Detector {
         if let Some(mount) = seen.mount.filter(|_| self.walker.kernel.id != IdKind::None) {
             return self.is_root_of(mountpoint, mount);
         }
-        let (Some(root), Ok(walk)) = (root, self.walk_outside(mountpoint)) else { return false };
+        let (Some(root), Ok(walk)) = (root, self.walk_outside(mountpoint, None)) else { return false };
         let held = sys::look_fd(root.as_fd(), IdKind::None);
         walk.stop == Stop::Found
             && mount_id_of(root) == mount_id_of(&walk.fd)
@@ -334,7 +334,7 @@ impl Detector {
     }
 
     fn observe_live(&self, path: &[u8]) -> Observation {
-        let walk = match self.walk_outside(path) {
+        let walk = match self.walk_outside(path, None) {
             Ok(walk) => walk,
             Err(errno) => return Observation::unknown(format!("open \"/\": {}", errno.desc())),
         };

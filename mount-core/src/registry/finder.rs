@@ -100,8 +100,8 @@ pub(crate) struct Table {
     void: BTreeSet<u32>,
     /// At which depths there are explicit paths.
     exact: u64,
-    /// At which depths there are directories whose children a wildcard speaks of.
-    wildcards: u64,
+    /// At which depths there are children of directories that a wildcard speaks of.
+    children: u64,
 }
 
 /// One bit a depth; all depths from 63 on share the last.
@@ -130,8 +130,11 @@ impl Table {
             Some(line) => drop(self.void.insert(std::mem::replace(line, at))),
             None => self.insert(listing, hash, at),
         }
-        let depths = if pattern.is_wildcard() { &mut self.wildcards } else { &mut self.exact };
-        *depths |= depth_bit(path::components(pattern.as_bytes()).count());
+        let depth = path::components(pattern.as_bytes()).count();
+        match pattern.is_wildcard() {
+            false => self.exact |= depth_bit(depth),
+            true => self.children |= depth_bit(depth + 1),
+        }
     }
 
     fn insert(&mut self, listing: &impl Listing, hash: u64, at: u32) {
@@ -160,8 +163,17 @@ impl Table {
 
     /// Whether any line may be about a path so many components deep.
     pub(crate) fn reach(&self, depth: usize) -> bool {
-        let of_parents = depth.checked_sub(1).is_some_and(|depth| self.wildcards & depth_bit(depth) != 0);
-        of_parents || self.exact & depth_bit(depth) != 0
+        self.lists(depth) || self.lists_children(depth)
+    }
+
+    /// Whether any line may be about just this one path.
+    pub(crate) fn lists(&self, depth: usize) -> bool {
+        self.exact & depth_bit(depth) != 0
+    }
+
+    /// Whether any line may be about all that lies in the same directory.
+    pub(crate) fn lists_children(&self, depth: usize) -> bool {
+        self.children & depth_bit(depth) != 0
     }
 
     fn hash(&self, path: &[u8], wildcard: bool) -> u64 {
