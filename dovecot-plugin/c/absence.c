@@ -2,7 +2,6 @@
    open for the next time, and believes so ever after. */
 
 #include "absence.h"
-#include "question.h"
 #include "mail-index-private.h"
 #include "mail-transaction-log-private.h"
 
@@ -49,17 +48,10 @@ void mount_guard_end_absence(struct mailbox *box)
 		box->mailbox_deleted = FALSE;
 }
 
-void mount_guard_doubt_absence(struct mailbox *box)
+bool mount_guard_is_present(const struct mailbox *box)
 {
-	enum mail_error error;
 	struct stat st;
 
-	(void)mailbox_get_last_error(box, &error);
-	if (error != MAIL_ERROR_NOTFOUND || !mount_guard_permits_box_now(box, MOUNT_GUARD_LOOK))
-		return;
-	if (box->index == NULL || was_deleted(box->index) || !has_log(box->index, &st) ||
-	    !(box->opened || box->index->index_deleted))
-		return;
-	mount_guard_end_absence(box);
-	mount_guard_try_again(box);
+	return box->index != NULL && !was_deleted(box->index) && has_log(box->index, &st) &&
+		(box->opened || box->index->index_deleted);
 }

@@ -4,9 +4,8 @@
 
 #include "context.h"
 
-/* After something failed: where Dovecot's error says that the mailbox doesn't exist or was deleted, and the truth is that
-   a filesystem is away or was a moment ago, says that instead. */
-void mount_guard_doubt_absence(struct mailbox *box);
+/* Whether it is there, open or known to have been, and nobody has deleted it. */
+bool mount_guard_is_present(const struct mailbox *box);
 
 /* Dovecot takes what is open for deleted: no longer, when it is where it was. */
 void mount_guard_end_absence(struct mailbox *box);

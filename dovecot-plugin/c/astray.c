@@ -10,7 +10,6 @@
 
 #include "astray.h"
 #include "absence.h"
-#include "server.h"
 #include "dbox-storage.h"
 #include "dbox-file.h"
 #include "mail-index-alloc-cache.h"
@@ -163,6 +162,5 @@ bool mount_guard_end_astray(struct mail_user *user)
 	}
 	e_error(user->event, "mount_guard: this session ends: what it has open is not what is mounted now");
 	guser->astray = TRUE;
-	mount_guard_imap_end_astray();
 	return TRUE;
 }

@@ -117,8 +117,9 @@ static void before_command(struct client_command_context *cmd)
 		cmd->func = judged_command;
 }
 
-static void after_command(struct client_command_context *cmd ATTR_UNUSED)
+static bool is_astray(const struct client *client)
 {
+	return mount_guard_is_user_guarded(client->user) && mount_guard_user_context(client->user)->astray;
 }
 
 static void end_astray(void *context ATTR_UNUSED)
@@ -127,14 +128,15 @@ static void end_astray(void *context ATTR_UNUSED)
 
 	timeout_remove(&to_end_astray);
 	for (client = imap_clients; client != NULL; client = client->next) {
-		if (mount_guard_is_user_guarded(client->user) && mount_guard_user_context(client->user)->astray)
+		if (is_astray(client))
 			client_disconnect_with_error(client, MOUNT_GUARD_TRY_AGAIN);
 	}
 }
 
-void mount_guard_imap_end_astray(void)
+/* Its answer is sent first. */
+static void after_command(struct client_command_context *cmd)
 {
-	if (&imap_clients != NULL && to_end_astray == NULL)
+	if (is_astray(cmd->client) && to_end_astray == NULL)
 		to_end_astray = timeout_add_short_to(io_loop_get_root(), 0, end_astray, NULL);
 }
 

@@ -1,7 +1,7 @@
 /* A mail: what looks for its file, and what is done to it. */
 
 #include "hooks.h"
-#include "absence.h"
+#include "doubt.h"
 #include "dbox.h"
 #include "server.h"
 #include "index-mail.h"

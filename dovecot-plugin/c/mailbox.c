@@ -1,7 +1,7 @@
 /* A mailbox: everything that opens, changes or looks at it as a whole. */
 
 #include "hooks.h"
-#include "absence.h"
+#include "doubt.h"
 #include "dbox.h"
 #include "rebuild.h"
 #include "index-storage.h"

@@ -7,8 +7,6 @@
 /* imap.c: judges commands that ask no mailbox before they begin. Nothing to do outside of an IMAP server. */
 void mount_guard_imap_init(void);
 void mount_guard_imap_deinit(void);
-/* Ends the sessions of users that astray.c has told of, once the command that goes on has its answer. */
-void mount_guard_imap_end_astray(void);
 
 /* pop3.c: ends the session that has this mailbox open with the mailbox's error. */
 void mount_guard_pop3_refuse(struct mailbox *box);

@@ -3,6 +3,7 @@
 
 #include "hooks.h"
 #include "absence.h"
+#include "doubt.h"
 #include "dbox.h"
 #include "rebuild.h"
 #include "index-storage.h"
