@@ -38,6 +38,10 @@ const REGISTERED: [usize; 3] = [1, 100, 10_000];
 const SECTIONS: [&str; 7] =
     ["registry", "contention", "memory", "instructions", "plugin", "questions", "command"];
 
+/// Asked for besides: to record what is counted, which later counts are compared with.
+const RECORD: &str = "record";
+const RECORDED: &str = "docs/performance/instructions.json";
+
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     if let [first, question] = arguments.as_slice()
@@ -62,8 +66,8 @@ fn main() {
 
 /// All of them, or the ones named.
 fn sections(arguments: &[String]) -> Vec<&str> {
-    let unknown = arguments.iter().find(|name| !SECTIONS.contains(&name.as_str()));
-    assert_eq!(unknown, None, "the sections are {SECTIONS:?}");
+    let unknown = arguments.iter().find(|name| !SECTIONS.contains(&name.as_str()) && *name != RECORD);
+    assert_eq!(unknown, None, "the sections are {SECTIONS:?}, and {RECORD}");
     if arguments.is_empty() { SECTIONS.into() } else { arguments.iter().map(String::as_str).collect() }
 }
 
@@ -91,11 +95,13 @@ fn measure(wanted: &[&str], figures: &mut Figures) {
     if wants("memory") {
         figures.memory = run.end(REGISTERED.map(memory).into());
     }
-    if wants("instructions") {
-        let recorded = figures.instructions.take().map(|section| section.measured);
-        let counted =
-            on_one_processor(|| instructions::measure(scratch.path(), &recorded.unwrap_or_default()));
+    if wants("instructions") || wants(RECORD) {
+        let recorded = instructions::recorded(Path::new(RECORDED));
+        let counted = on_one_processor(|| instructions::measure(scratch.path(), &recorded));
         counted.iter().for_each(|count| progress(&count.to_string()));
+        if wanted.contains(&RECORD) {
+            instructions::record(&counted, Path::new(RECORDED));
+        }
         figures.instructions = run.end(counted);
     }
     if wants("plugin") {

@@ -49,7 +49,8 @@ pub(crate) fn draw(figures: &Figures, directory: &Path) {
         let names = names.iter().copied().chain(theirs.iter().map(|figure| figure.name.as_str()));
         let lines: Vec<Line<'_>> = names.map(|name| Line::of(name, &sizes, peers)).collect();
         let path = directory.join(file);
-        draw_one(&lines, &path, title).unwrap_or_else(|error| panic!("draw {path:?}: {error}"));
+        let title = format!("{title}, Linux {}", questions.run.kernel);
+        draw_one(&lines, &path, &title).unwrap_or_else(|error| panic!("draw {path:?}: {error}"));
     }
 }
 
@@ -78,14 +79,18 @@ fn draw_one(lines: &[Line<'_>], path: &Path, title: &str) -> Result<(), Box<dyn 
         .x_label_area_size(44)
         .y_label_area_size(70)
         .build_cartesian_2d(MOUNTS.log_scale(), (0.1..highest * 3.0).log_scale())?;
-    chart.configure_mesh().x_desc("mounts").y_desc("multiple of one statx").draw()?;
-    for (number, line) in lines.iter().enumerate() {
+    let exact = |value: &f64| value.to_string();
+    let (x, y) = ("mounts (logarithmic)", "multiple of one statx (logarithmic)");
+    chart.configure_mesh().x_desc(x).y_desc(y).x_label_formatter(&exact).y_label_formatter(&exact).draw()?;
+    for (number, (line, left)) in lines.iter().zip((0..lines.len()).rev()).enumerate() {
         let colour = Palette99::pick(number).to_rgba();
-        let series = LineSeries::new(line.points.clone(), colour.stroke_width(2)).point_size(3);
+        // Some lie on each other: those drawn first are the broader ones.
+        let width = 2 + u32::try_from(left)?;
+        let series = LineSeries::new(line.points.clone(), colour.stroke_width(width)).point_size(3);
         chart
             .draw_series(series)?
             .label(line.name)
-            .legend(move |(x, y)| PathElement::new([(x, y), (x + 18, y)], colour.stroke_width(2)));
+            .legend(move |(x, y)| PathElement::new([(x, y), (x + 18, y)], colour.stroke_width(width)));
     }
     chart
         .configure_series_labels()

@@ -165,14 +165,18 @@ fn memory(figures: &Figures) -> Option<String> {
 }
 
 fn instructions(figures: &Figures) -> Option<String> {
-    let mut table = Table::new(["question", "instructions", "recorded before", "by callgrind"]);
+    let mut table =
+        Table::new(["question", "instructions", "recorded", "by callgrind", "recorded by callgrind", ""]);
     let text = |count: Option<u64>| count.map_or_else(String::new, |count| count.to_string());
     for count in &figures.instructions.as_ref()?.measured {
-        let exact = count.exact.to_string();
-        table.row([&count.question, &exact, &text(count.recorded), &text(count.callgrind)]);
+        let counts = [Some(count.exact), count.recorded, count.callgrind, count.recorded_callgrind].map(text);
+        let slower = if count.is_slower() { "**slower**" } else { "" };
+        let cells = counts.iter().map(String::as_str);
+        table.row(std::iter::once(count.question.as_str()).chain(cells).chain([slower]));
     }
     Some(format!(
-        "\n## Instructions\n\nIn user space, for one question with 10,000 registered, counted step by step by `ptrace`. \
+        "\n## Instructions\n\nIn user space, for one question with 10,000 registered, counted step by step by `ptrace`, beside \
+         what is recorded in\n[performance/instructions.json](performance/instructions.json); `ci/bench record` does that. \
          callgrind knows neither `statmount`\nnor `openat2`, so that what it counts are the fall-backs: reused mount ids, and a walk by \
          component. The system calls are\nasserted in `mount-core/tests/syscalls.rs`.\n\n{table}"
     ))
