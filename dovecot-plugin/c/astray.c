@@ -42,8 +42,39 @@ static bool is_same_mount(const struct statx *one, const struct statx *other)
 	return is_same_device(one, other);
 }
 
+static const char *parent(const char *path)
+{
+	const char *end = strrchr(path, '/');
+
+	if (end == NULL)
+		return NULL;
+	return end == path ? "/" : t_strdup_until(path, end);
+}
+
+/* The deepest part of the path that exists. */
+static const char *look_at_existing(const char *path, struct statx *looked_r)
+{
+	while (path != NULL && look(AT_FDCWD, path, looked_r) < 0)
+		path = errno == ENOENT ? parent(path) : NULL;
+	return path;
+}
+
+/* Whether the path leads through that mount before it leads to another one. */
+static bool leads_through(const char *path, const struct statx *mount)
+{
+	struct statx above;
+
+	while (strcmp(path, "/") != 0) {
+		path = parent(path);
+		if (look(AT_FDCWD, path, &above) < 0 || is_same_mount(mount, &above))
+			return TRUE;
+	}
+	return FALSE;
+}
+
 /* Whether a file is open that its path would not lead to. One that was replaced or deleted is open on the mount that its
-   path leads to; and a filesystem that was unmounted and mounted again still has the same file. */
+   path leads to, or on another one of the same filesystem: that was unmounted and mounted again. Unless this is the mount
+   that the mountpoint lies in, when a directory is mounted in another one of the same filesystem. */
 static bool strays(int fd, const char *path)
 {
 	struct statx open, there;
@@ -54,14 +85,12 @@ static bool strays(int fd, const char *path)
 		return TRUE;
 	if (look(AT_FDCWD, path, &there) == 0 && open.stx_ino == there.stx_ino && is_same_device(&open, &there))
 		return FALSE;
-	while (look(AT_FDCWD, path, &there) < 0) {
-		const char *end = strrchr(path, '/');
-
-		if (errno != ENOENT || end == NULL)
-			return TRUE;
-		path = end == path ? "/" : t_strdup_until(path, end);
-	}
-	return !is_same_mount(&open, &there);
+	path = look_at_existing(path, &there);
+	if (path == NULL)
+		return TRUE;
+	if (is_same_mount(&open, &there))
+		return FALSE;
+	return !is_same_device(&open, &there) || leads_through(path, &open);
 }
 
 static bool index_strays(struct mail_index *index)
