@@ -34,7 +34,7 @@ fn deliver(dovecot: &Dovecot, writer: usize, stop: &AtomicBool, accepted: &Atomi
 }
 
 /// Deliveries while the filesystem comes and goes, until so many were accepted or time is up.
-fn accepted_while(site: &Site, wanted: usize, outage: impl Fn()) -> Vec<String> {
+fn accepted_while(site: &Site, wanted: usize, mut outage: impl FnMut()) -> Vec<String> {
     let stop = AtomicBool::new(false);
     let accepted = AtomicUsize::new(0);
     let deadline = Instant::now() + Duration::from_secs(20);
@@ -66,14 +66,15 @@ fn lazy_outage(site: &Site, role: Role) {
     thread::park_timeout(Duration::from_millis(40));
 }
 
-/// Unmounts as `umount` does when nobody is at work there, and mounts again.
-fn plain_outage(site: &Site, role: Role) {
+/// Unmounts as `umount` does when nobody is at work there, and mounts again; whether it did.
+fn plain_outage(site: &Site, role: Role) -> bool {
     let umount = Command::new("umount").arg(site.mount(role).path()).output().expect("umount");
     if umount.status.success() {
         thread::park_timeout(Duration::from_millis(5));
         site.mount(role).bring_back();
     }
     thread::park_timeout(Duration::from_millis(5));
+    umount.status.success()
 }
 
 #[test]
@@ -119,7 +120,11 @@ fn plain_unmounts_wait_for_deliveries_and_nothing_goes_underneath() {
     for format in [Format::Mdbox, Format::Sdbox, Format::Maildir] {
         lab!(&format!("{format:?}"), |lab| {
             let site = Site::start(lab, format, Guard::Guarded);
-            let accepted = accepted_while(&site, 300, || plain_outage(&site, Role::Mail));
+            let mut outages = [0; 2];
+            let accepted = accepted_while(&site, 300, || {
+                outages[usize::from(plain_outage(&site, Role::Mail))] += 1;
+            });
+            assert!(outages.iter().all(|count| *count > 0), "busy and not: {outages:?}");
             assert!(accepted.len() > 50, "hardly anything was accepted: {}", site.dovecot.log());
             assert_eq!(lost(&site, &accepted), 0, "{format:?} of {}", accepted.len());
             let stray = underneath(site.mount(Role::Mail).path()).expect("look underneath");

@@ -129,6 +129,35 @@ fn await_call(output: &Path) {
     }
 }
 
+/// Takes alternate storage away, or tries to, in the middle of what doveadm does, and looks what has come of it.
+fn alternate_storage_goes_meanwhile(
+    site: &Site,
+    before: &Truth,
+    (guard, lazily): (Guard, bool),
+    trace: &Path,
+    doveadm: Child,
+) {
+    await_call(trace);
+    let alt = site.mount(Role::Alt);
+    let gone = if lazily {
+        alt.take_away_lazily();
+        true
+    } else {
+        alt.take_away_unless_busy()
+    };
+    assert_eq!(gone, guard == Guard::Stock || lazily, "{}", site.dovecot.log());
+    let output = doveadm.wait_with_output().expect("doveadm ends");
+    if gone {
+        alt.bring_back();
+    }
+    if guard == Guard::Stock {
+        assert_ne!(damage(site, before, &[]).0, 0, "{output:?}\n{}", site.dovecot.log());
+        return;
+    }
+    assert_eq!(output.status.code(), Some(if lazily { 75 } else { 0 }), "{output:?}");
+    assert_unhurt(site, before, &[]);
+}
+
 #[test]
 #[ignore = "needs root: real Dovecot"]
 fn altmove_that_was_interrupted_is_not_resumed_underneath() {
@@ -172,25 +201,7 @@ fn altmove_holds_alternate_storage_and_never_goes_on_underneath() {
             let (site, before) = site(lab, guard);
             let (file, trace) = (mails(&site).join("u.4"), lab.path("trace"));
             let altmove = traced(&site, &trace, &file, "unlink:delay_enter=4s", &ALTMOVE);
-            await_call(&trace);
-            let alt = site.mount(Role::Alt);
-            let gone = if lazily {
-                alt.take_away_lazily();
-                true
-            } else {
-                alt.take_away_unless_busy()
-            };
-            assert_eq!(gone, guard == Guard::Stock || lazily);
-            let output = altmove.wait_with_output().expect("doveadm ends");
-            if gone {
-                alt.bring_back();
-            }
-            if guard == Guard::Stock {
-                assert_ne!(damage(&site, &before, &[]).0, 0, "{output:?}\n{}", site.dovecot.log());
-                return;
-            }
-            assert_eq!(output.status.code(), Some(if lazily { 75 } else { 0 }), "{output:?}");
-            assert_unhurt(&site, &before, &[]);
+            alternate_storage_goes_meanwhile(&site, &before, (guard, lazily), &trace, altmove);
         });
     }
 }
@@ -206,25 +217,7 @@ fn rebuild_that_nobody_asked_for_holds_alternate_storage() {
             mark_index_as_repaired(&site);
             let (file, trace) = (mails(&site).join("u.6"), lab.path("trace"));
             let looking = traced(&site, &trace, &file, "openat:delay_enter=4s:when=1", &LOOK);
-            await_call(&trace);
-            let alt = site.mount(Role::Alt);
-            let gone = if lazily {
-                alt.take_away_lazily();
-                true
-            } else {
-                alt.take_away_unless_busy()
-            };
-            assert_eq!(gone, guard == Guard::Stock || lazily, "{}", site.dovecot.log());
-            let output = looking.wait_with_output().expect("doveadm ends");
-            if gone {
-                alt.bring_back();
-            }
-            if guard == Guard::Stock {
-                assert_ne!(damage(&site, &before, &[]).0, 0, "{output:?}\n{}", site.dovecot.log());
-                return;
-            }
-            assert_eq!(output.status.code(), Some(if lazily { 75 } else { 0 }), "{output:?}");
-            assert_unhurt(&site, &before, &[]);
+            alternate_storage_goes_meanwhile(&site, &before, (guard, lazily), &trace, looking);
         });
     }
 }
