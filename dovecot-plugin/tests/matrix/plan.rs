@@ -156,7 +156,11 @@ pub(crate) fn goes_on(format: Format, away: Away, action: &str, place: Place) ->
         Away::Inbox => matches!(place, Place::Folder | Place::Namespace) && action != "LMTP, filed",
         Away::Mail => format == Format::Mbox && place == Place::Inbox,
         Away::Alt => goes_on_without_alt(format, action, place),
-        Away::Index | Away::Control | Away::Attachments => false,
+        // All but bodies, and what needs them.
+        Away::Attachments => {
+            matches!(action, "LIST" | "STATUS" | "SELECT" | "STORE" | "SUBSCRIBE" | "IDLE")
+        }
+        Away::Index | Away::Control => false,
     }
 }
 
