@@ -5,17 +5,13 @@
 
 #include "question.h"
 #include "absence.h"
+#include "assurance.h"
 #include "astray.h"
 #include "error.h"
 #include "ioloop.h"
 
-#include <time.h>
-
 /* The roots of a list, and the mailbox's own directories: a mountpoint may lie between the two. And the home. */
 #define PLACES_MAX (MOUNT_GUARD_ROOTS_MAX + 3)
-
-/* How long a turn may last when the event loop does not turn, as in doveadm. */
-#define TURN_MSECS 50
 
 /* The result is large and Rust fills it in, so only the rest is cleared for each question. */
 struct asked {
@@ -27,25 +23,6 @@ struct asked {
 	struct mount_guard_result result;
 };
 
-/* Numbers the turns of the event loop: between two of them Dovecot has waited for somebody. Its own time would not
-   do, since that is also brought up to date in the middle of a command. */
-static uint64_t turn(void)
-{
-	static uint64_t seen_waited, seen_msecs, number;
-	struct timespec now;
-	uint64_t msecs;
-
-	if (clock_gettime(CLOCK_MONOTONIC_COARSE, &now) < 0)
-		return ++number;
-	msecs = (uint64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-	if (number == 0 || seen_waited != ioloop_global_wait_usecs || msecs - seen_msecs >= TURN_MSECS) {
-		seen_waited = ioloop_global_wait_usecs;
-		seen_msecs = msecs;
-		number++;
-	}
-	return number;
-}
-
 void mount_guard_tell_roots(struct mailbox_list *list)
 {
 	const struct mount_guard_list *glist = mount_guard_list_context(list);
@@ -53,57 +30,7 @@ void mount_guard_tell_roots(struct mailbox_list *list)
 	unsigned int i;
 
 	for (i = 0; i < glist->root_count; i++)
-		mount_guard_tell(guser->guard, turn(), glist->roots[i].path);
-}
-
-/* What Rust vouches for in this turn: the registry and the mount table are looked at once, by the first who asks. */
-static uint64_t assurance(struct mount_guard_user *guser)
-{
-	uint64_t now = turn();
-
-	if (guser->turn != now) {
-		guser->turn = now;
-		guser->assurance = mount_guard_assurance(guser->guard, now, 0);
-	}
-	return guser->assurance;
-}
-
-static void look_again(struct mount_guard_user *guser, uint64_t now)
-{
-	guser->turn = now;
-	guser->assurance = mount_guard_assurance(guser->guard, now, 1);
-}
-
-/* Where nothing is registered nothing is asked: not even the paths are worked out. */
-static bool is_idle(struct mount_guard_user *guser)
-{
-	return assurance(guser) == MOUNT_GUARD_NOTHING_REGISTERED;
-}
-
-/* Commands ask for the same many times, and from one to the next little changes: what was permitted is not asked again,
-   and nothing is put together for it, while its assurance is in force. Whatever makes, moves or deletes something is
-   asked afresh when it is pinned. */
-static bool remembers(const struct mount_guard_memory *memory, enum mount_guard_moment moment,
-		      struct mount_guard_user *guser)
-{
-	uint64_t current = assurance(guser);
-
-	if (current == MOUNT_GUARD_NOTHING_REGISTERED)
-		return TRUE;
-	return (memory->permitted & (1U << moment)) != 0 && memory->assurance == current && !guser->astray;
-}
-
-static void remember(struct mount_guard_memory *memory, const struct asked *asked, struct mount_guard_user *guser)
-{
-	uint64_t current = asked->result.assurance;
-
-	if (current == 0)
-		return;
-	guser->assurance = current;
-	if (memory->assurance != current)
-		memory->permitted = 0;
-	memory->assurance = current;
-	memory->permitted |= 1U << asked->question.moment;
+		mount_guard_tell(guser->guard, mount_guard_turn(), glist->roots[i].path);
 }
 
 static void begin(struct asked *asked, struct mail_user *user, enum mount_guard_moment moment)
@@ -112,7 +39,7 @@ static void begin(struct asked *asked, struct mail_user *user, enum mount_guard_
 	asked->question.guard = mount_guard_user_context(user)->guard;
 	asked->question.moment = moment;
 	asked->question.format = MOUNT_GUARD_OTHER;
-	asked->question.now = turn();
+	asked->question.now = mount_guard_turn();
 	asked->question.places = asked->places;
 	asked->list = NULL;
 	asked->box = NULL;
@@ -213,7 +140,7 @@ static bool settle(struct asked *asked, struct mail_user *user)
 	if (!strays(asked))
 		return TRUE;
 	/* It may have gone away since the look. */
-	look_again(mount_guard_user_context(user), asked->question.now);
+	mount_guard_look_again(mount_guard_user_context(user), asked->question.now);
 	mount_guard_judge(&asked->question, &asked->result);
 	if (!heed(&asked->result, user))
 		return FALSE;
@@ -297,7 +224,7 @@ bool mount_guard_permits_place(struct mail_user *user, enum mount_guard_moment m
 {
 	struct asked asked;
 
-	if (is_idle(mount_guard_user_context(user)))
+	if (mount_guard_is_idle(mount_guard_user_context(user)))
 		return TRUE;
 	begin(&asked, user, moment);
 	add_place(&asked, place->role, place->path);
@@ -313,7 +240,7 @@ static void remember_list(const struct asked *asked, struct mailbox_list *list)
 	struct mount_guard_list *glist = mount_guard_list_context(list);
 
 	if (list->ns->storage != NULL)
-		remember(&glist->memory, asked, glist->user);
+		mount_guard_remember(&glist->memory, asked->question.moment, asked->result.assurance, glist->user);
 }
 
 bool mount_guard_permits_list(struct mailbox_list *list, enum mount_guard_moment moment)
@@ -321,7 +248,7 @@ bool mount_guard_permits_list(struct mailbox_list *list, enum mount_guard_moment
 	struct mount_guard_list *glist = mount_guard_list_context(list);
 	struct asked asked;
 
-	if (remembers(&glist->memory, moment, glist->user))
+	if (mount_guard_remembers(&glist->memory, moment, glist->user))
 		return TRUE;
 	begin_for_list(&asked, list, moment);
 	if (look(&asked, list)) {
@@ -337,7 +264,7 @@ bool mount_guard_list_would_permit(struct mailbox_list *list, enum mount_guard_m
 	struct mount_guard_list *glist = mount_guard_list_context(list);
 	struct asked asked;
 
-	if (remembers(&glist->memory, moment, glist->user))
+	if (mount_guard_remembers(&glist->memory, moment, glist->user))
 		return TRUE;
 	begin_for_list(&asked, list, moment);
 	asked.question.flags |= MOUNT_GUARD_FLAG_QUIET;
@@ -352,7 +279,7 @@ bool mount_guard_list_pin(struct mailbox_list *list, enum mount_guard_moment mom
 	struct asked asked;
 
 	*permit_r = 0;
-	if (is_idle(mount_guard_list_context(list)->user))
+	if (mount_guard_is_idle(mount_guard_list_context(list)->user))
 		return TRUE;
 	begin_for_list(&asked, list, moment);
 	asked.question.flags |= MOUNT_GUARD_FLAG_QUIET;
@@ -364,7 +291,7 @@ bool mount_guard_list_enter(struct mailbox_list *list, enum mount_guard_moment m
 	struct asked asked;
 
 	*permit_r = 0;
-	if (is_idle(mount_guard_list_context(list)->user))
+	if (mount_guard_is_idle(mount_guard_list_context(list)->user))
 		return TRUE;
 	begin_for_list(&asked, list, moment);
 	if (pin(&asked, list->ns->user, permit_r))
@@ -392,7 +319,7 @@ static bool remembers_box(struct mailbox *box, enum mount_guard_moment moment)
 {
 	struct mount_guard_mailbox *gbox = mount_guard_mailbox_context(box);
 
-	if (!remembers(&gbox->known->memory, moment, gbox->user))
+	if (!mount_guard_remembers(&gbox->known->memory, moment, gbox->user))
 		return FALSE;
 	return gbox->user->assurance == MOUNT_GUARD_NOTHING_REGISTERED ||
 		(!box->mailbox_deleted && (box->index == NULL || !box->index->index_deleted));
@@ -402,7 +329,7 @@ static void remember_box(const struct asked *asked, struct mailbox *box)
 {
 	struct mount_guard_mailbox *gbox = mount_guard_mailbox_context(box);
 
-	remember(&gbox->known->memory, asked, gbox->user);
+	mount_guard_remember(&gbox->known->memory, asked->question.moment, asked->result.assurance, gbox->user);
 }
 
 void mount_guard_box_opened(struct mailbox *box)
@@ -454,9 +381,9 @@ bool mount_guard_permits_box_now(struct mailbox *box, enum mount_guard_moment mo
 {
 	struct mount_guard_user *guser = mount_guard_mailbox_context(box)->user;
 
-	if (is_idle(guser))
+	if (mount_guard_is_idle(guser))
 		return TRUE;
-	look_again(guser, guser->turn);
+	mount_guard_look_again(guser, guser->turn);
 	return mount_guard_permits_box(box, moment);
 }
 
@@ -476,7 +403,7 @@ bool mount_guard_stays(struct mailbox *box, uint64_t permit, bool at_once)
 	struct mount_guard_result result;
 
 	result.answer = MOUNT_GUARD_REFUSED;
-	mount_guard_still(permit, turn(), at_once ? 1 : 0, &result);
+	mount_guard_still(permit, mount_guard_turn(), at_once ? 1 : 0, &result);
 	return heed_box(&result, box);
 }
 
@@ -485,7 +412,7 @@ bool mount_guard_user_stays(struct mail_user *user, uint64_t permit)
 	struct mount_guard_result result;
 
 	result.answer = MOUNT_GUARD_REFUSED;
-	mount_guard_still(permit, turn(), 1, &result);
+	mount_guard_still(permit, mount_guard_turn(), 1, &result);
 	return heed(&result, user);
 }
 
@@ -495,7 +422,7 @@ bool mount_guard_enter(struct mailbox *box, enum mount_guard_moment moment, uint
 	struct asked asked;
 
 	*permit_r = 0;
-	if (is_idle(gbox->user))
+	if (mount_guard_is_idle(gbox->user))
 		return TRUE;
 	/* What creates, deletes or renames it holds all that its transactions need, and verifies at the end. Only a rebuild
 	   needs more. */

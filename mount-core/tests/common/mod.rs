@@ -2,7 +2,8 @@
 
 #![allow(dead_code, reason = "each test binary uses its part of it")]
 
-use std::path::Path;
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use fixtures::lab::{Answer, Asker, Lab};
@@ -35,4 +36,10 @@ pub(crate) fn remount_elsewhere(lab: &Lab, mount: &Path, flags: MsFlags) {
         Vec::new()
     };
     assert_eq!(lab.ask(&Asker::Test, Duration::from_secs(60), remount), Answer::Said(Vec::new()));
+}
+
+/// What is in a directory, in any order.
+pub(crate) fn names_in(directory: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(directory).expect("list the directory");
+    entries.map(|entry| entry.expect("an entry").path()).collect()
 }
